@@ -1,0 +1,102 @@
+"""Where everything lies in the container: pure, the same input gives the same name.
+
+datasets/<dataset>/dataset.json                 the pins
+datasets/<dataset>/<artifact>                   published results, the dataset's own layout
+datasets/<dataset>/commits/<tile>/g<N>          the record that makes a tile done
+datasets/<dataset>/commits/<tile>/g<N>.revoked  why it no longer counts
+staging/<dataset>/<tile>/g<N>/<attempt>/<artifact>   what an attempt uploaded (lifecycle rule: 30 days)
+jobs/<job>/job.json  asked.txt  state.json  cursor.json
+poison/<dataset>/<tile>   poison/foreign/<sha256>
+weights/<sha256>   boundaries/<sha256>.fgb
+ledger/<stream>/<number>.jsonl   heartbeats/<worker>
+"""
+
+from __future__ import annotations
+
+import re
+
+from contract.errors import BadInput
+from contract.tile_id import TileId
+
+_ARTIFACT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*(/[A-Za-z0-9][A-Za-z0-9._+-]*){0,6}")
+RESERVED_IN_DATASET = ("commits/", "dataset.json")
+
+JOBS_PREFIX = "jobs/"
+DATASETS_PREFIX = "datasets/"
+LEDGER_PREFIX = "ledger/"
+HEARTBEATS_PREFIX = "heartbeats/"
+POISON_PREFIX = "poison/"
+
+
+def dataset_root(dataset: str) -> str:
+    return f"{DATASETS_PREFIX}{dataset}/"
+
+
+def dataset_record(dataset: str) -> str:
+    return f"{dataset_root(dataset)}dataset.json"
+
+
+def published(dataset: str, artifact: str) -> str:
+    """The dataset's own name for an artifact, given by its path below the dataset's root."""
+    if not _ARTIFACT.fullmatch(artifact) or artifact.startswith(RESERVED_IN_DATASET):
+        raise BadInput(f"{artifact[:80]!r} cannot name an artifact")
+    return dataset_root(dataset) + artifact
+
+
+def commits_prefix(dataset: str, tile: TileId | None = None) -> str:
+    """All commits of a dataset, or of one of its tiles."""
+    return f"{dataset_root(dataset)}commits/" + (f"{tile.path_name}/" if tile else "")
+
+
+def commit(dataset: str, tile: TileId, generation: int) -> str:
+    return f"{commits_prefix(dataset, tile)}g{generation}"
+
+
+def revocation(dataset: str, tile: TileId, generation: int) -> str:
+    return f"{commit(dataset, tile, generation)}.revoked"
+
+
+def staging_prefix(dataset: str, tile: TileId, generation: int, attempt: str) -> str:
+    return f"staging/{dataset}/{tile.path_name}/g{generation}/{attempt}/"
+
+
+def job_record(job: str) -> str:
+    return f"{JOBS_PREFIX}{job}/job.json"
+
+
+def job_asked(job: str) -> str:
+    return f"{JOBS_PREFIX}{job}/asked.txt"
+
+
+def job_state(job: str) -> str:
+    return f"{JOBS_PREFIX}{job}/state.json"
+
+
+def job_cursor(job: str) -> str:
+    """The enqueue cursor; a blob lease on it admits one producer."""
+    return f"{JOBS_PREFIX}{job}/cursor.json"
+
+
+def poison(dataset: str, tile: TileId) -> str:
+    return f"{POISON_PREFIX}{dataset}/{tile.path_name}"
+
+
+def poison_foreign(sha256: str) -> str:
+    return f"{POISON_PREFIX}foreign/{sha256}"
+
+
+def weights(sha256: str) -> str:
+    return f"weights/{sha256}"
+
+
+def boundaries(sha256: str) -> str:
+    """Land polygons as FlatGeobuf, made from the boundaries file of that digest."""
+    return f"boundaries/{sha256}.fgb"
+
+
+def ledger_stream(stream: str, number: int) -> str:
+    return f"{LEDGER_PREFIX}{stream}/{number:06d}.jsonl"
+
+
+def heartbeat(worker: str) -> str:
+    return f"{HEARTBEATS_PREFIX}{worker}"
