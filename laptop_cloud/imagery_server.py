@@ -1,0 +1,119 @@
+"""Serves a folder of images over HTTP with byte ranges, on loopback, and counts how it is read.
+
+Run as a process of its own (`python -m laptop_cloud.imagery_server --root FOLDER --port PORT`). `GET /_stats`
+answers with the counts since the start, which is how a test or a bench proves that only ranges were read.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from aiohttp import web
+
+from laptop_cloud import processes
+
+STATS_PATH = "/_stats"
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@dataclass
+class Counts:
+    """What was asked and answered so far; requests for the counts themselves are left out."""
+
+    requests: int = 0
+    heads: int = 0
+    range_requests: int = 0
+    whole_files: int = 0
+    """GETs answered with an entire file."""
+    failures: int = 0
+    """Answers of status 400 and above."""
+    bytes_sent: int = 0
+    """Bytes of the bodies."""
+
+    def add(self, request: web.Request, response: web.StreamResponse) -> None:
+        """Count one answered request."""
+        self.requests += 1
+        if response.status >= 400:
+            self.failures += 1
+        elif request.method == "HEAD":
+            self.heads += 1
+        else:
+            self.range_requests += response.status == 206
+            self.whole_files += response.status == 200
+            self.bytes_sent += response.content_length or 0
+
+
+def application(root: Path, *, delay_seconds: float = 0, most_at_once: int = 0) -> web.Application:
+    """The server's routes over `root`; `most_at_once` requests are answered at a time (0: any number)."""
+    counts = Counts()
+    turns = asyncio.Semaphore(most_at_once) if most_at_once else contextlib.nullcontext()
+
+    @web.middleware
+    async def counted(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.path == STATS_PATH:
+            return await handler(request)
+        async with turns:
+            await asyncio.sleep(delay_seconds)
+            try:
+                response = await handler(request)
+            except web.HTTPException as refusal:
+                counts.add(request, refusal)
+                raise
+        counts.add(request, response)
+        return response
+
+    async def stats(_request: web.Request) -> web.Response:
+        return web.json_response(asdict(counts))
+
+    app = web.Application(middlewares=[counted])
+    app.router.add_get(STATS_PATH, stats)
+    app.router.add_static("/", root)
+    return app
+
+
+@contextlib.contextmanager
+def running(
+    root: Path, log_path: Path, *, port: int = 0, delay_ms: float = 0, max_connections: int = 0
+) -> Iterator[str]:
+    """The server as a process of its own over `root`; the value is its URL, without a trailing slash."""
+    port = port or processes.free_port()
+    command = [
+        *(sys.executable, "-m", "laptop_cloud.imagery_server"),
+        *("--root", str(root), "--port", str(port)),
+        *("--delay-ms", str(delay_ms), "--max-connections", str(max_connections)),
+    ]
+    with processes.running(
+        command,
+        name="the imagery server",
+        log_path=log_path,
+        is_ready=lambda: processes.is_listening(port),
+    ):
+        yield f"http://{processes.LOOPBACK}:{port}"
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Serve until a signal ends the process."""
+    parser = argparse.ArgumentParser(prog="python -m laptop_cloud.imagery_server", description=__doc__)
+    parser.add_argument("--root", type=Path, required=True, help="folder whose files are served")
+    parser.add_argument("--port", type=int, required=True, help="port on 127.0.0.1")
+    parser.add_argument("--delay-ms", type=float, default=0, help="wait this long before each answer")
+    parser.add_argument(
+        "--max-connections", type=int, default=0, help="answer so many requests at a time; 0 for no limit"
+    )
+    options = parser.parse_args(arguments)
+    if not options.root.is_dir():
+        parser.error(f"there is no folder of images at {options.root}: make the scenes first")
+    app = application(
+        options.root, delay_seconds=options.delay_ms / 1000, most_at_once=options.max_connections
+    )
+    web.run_app(app, host=processes.LOOPBACK, port=options.port, access_log=None, print=None)
+
+
+if __name__ == "__main__":
+    main()

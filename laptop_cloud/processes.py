@@ -1,0 +1,179 @@
+"""Child processes of the laptop cloud: started in groups of their own, awaited by a condition, ended with us.
+
+Three ways out are covered. A context that exits stops its child by SIGTERM, waits for it, and after a
+limit kills the group. A SIGTERM or Ctrl-C of ours unwinds those contexts (`unwinding_on_sigterm`). And if
+we are killed outright, the kernel sends each child the SIGTERM that we no longer can (PR_SET_PDEATHSIG).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+from contract.errors import TilefleetError
+
+LOOPBACK = "127.0.0.1"
+PROBE_INTERVAL_SECONDS = 0.05
+LOG_TAIL_CHARACTERS = 1500
+
+
+class DidNotStart(TilefleetError):
+    """A part of the laptop cloud ended, or did not answer in time, while it was being started."""
+
+
+@dataclass(frozen=True)
+class Child:
+    """A started process, the leader of its own process group."""
+
+    name: str
+    """What messages call it."""
+    process: subprocess.Popen[bytes]
+    log_path: Path
+    """Where its standard output and error go."""
+
+    @property
+    def pid(self) -> int:
+        """Also the id of its process group."""
+        return self.process.pid
+
+    def is_running(self) -> bool:
+        """Whether it has not ended yet."""
+        return self.process.poll() is None
+
+
+def start(
+    command: Sequence[str | Path], *, name: str, log_path: Path, environ: Mapping[str, str] | None = None
+) -> Child:
+    """Start `command` in its own process group; its output is appended to `log_path`.
+
+    The kernel ties the child's life to the *thread* that calls this, so call it from one that lives as
+    long as the child should (the main thread).
+    """
+    log_path.parent.mkdir(parents=True, exist_ok=True)
+    with log_path.open("ab") as log:
+        process = subprocess.Popen(
+            [*_leash(), *map(str, command)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env=None if environ is None else dict(environ),
+            process_group=0,
+        )
+    return Child(name, process, log_path)
+
+
+def _leash() -> list[str]:
+    # util-linux is part of every Debian; a preexec_fn would do the same but may deadlock beside threads.
+    setpriv = shutil.which("setpriv")
+    return [setpriv, "--pdeathsig", "TERM", "--"] if setpriv else []
+
+
+def wait_until_ready(child: Child, is_ready: Callable[[], bool], *, limit_seconds: float = 60) -> None:
+    """Return as soon as `is_ready()` holds; raise DidNotStart when the child ends first or time is up."""
+    deadline = time.monotonic() + limit_seconds
+    while time.monotonic() < deadline:
+        if _ends_within(child, PROBE_INTERVAL_SECONDS):
+            raise DidNotStart(
+                f"{child.name} ended with status {child.process.wait()} while starting; "
+                f"{child.log_path} says: {_log_tail(child.log_path)}"
+            )
+        if is_ready():
+            return
+    raise DidNotStart(
+        f"{child.name} did not answer within {limit_seconds:g} s; "
+        f"{child.log_path} says: {_log_tail(child.log_path)}"
+    )
+
+
+def stop(child: Child, *, limit_seconds: float = 30) -> None:
+    """SIGTERM to the group, wait for its leader, SIGKILL for what is left; harmless on an ended child."""
+    if child.process.returncode is None:
+        _signal_group(child, signal.SIGTERM)
+        _ends_within(child, limit_seconds)
+        # The leader is not reaped yet, so its group id cannot have gone to somebody else.
+        _signal_group(child, signal.SIGKILL)
+        child.process.wait()
+
+
+@contextlib.contextmanager
+def running(
+    command: Sequence[str | Path],
+    *,
+    name: str,
+    log_path: Path,
+    is_ready: Callable[[], bool],
+    ready_limit_seconds: float = 60,
+    stop_limit_seconds: float = 30,
+    environ: Mapping[str, str] | None = None,
+) -> Iterator[Child]:
+    """The started and answering process; stopped and awaited on the way out, whatever the reason."""
+    child = start(command, name=name, log_path=log_path, environ=environ)
+    try:
+        wait_until_ready(child, is_ready, limit_seconds=ready_limit_seconds)
+        yield child
+    finally:
+        stop(child, limit_seconds=stop_limit_seconds)
+
+
+@contextlib.contextmanager
+def unwinding_on_sigterm() -> Iterator[None]:
+    """Within it, the first SIGTERM raises SystemExit(143) in the main thread, so that contexts close.
+
+    Later SIGTERMs are ignored: the stopping that the first one began has limits of its own.
+    """
+
+    def leave(signum: int, _frame: FrameType | None) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        raise SystemExit(128 + signum)
+
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def free_port() -> int:
+    """A loopback port that nobody listens on right now."""
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def is_listening(port: int) -> bool:
+    """Whether something accepts connections on this loopback port."""
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex((LOOPBACK, port)) == 0
+
+
+def _ends_within(child: Child, seconds: float) -> bool:
+    """Wait for the end of the child without reaping it."""
+    if child.process.returncode is not None:
+        return True
+    handle = os.pidfd_open(child.pid)
+    try:
+        return bool(select.select([handle], [], [], seconds)[0])
+    finally:
+        os.close(handle)
+
+
+def _signal_group(child: Child, signum: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(child.pid, signum)
+
+
+def _log_tail(log_path: Path) -> str:
+    text = log_path.read_text(errors="replace").strip()
+    return text[-LOG_TAIL_CHARACTERS:] or "(nothing)"
