@@ -1,0 +1,115 @@
+"""The item that travels through the stages: one message, its lease, and what is known of its tile so far."""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from consumer.recipe import Plan, Prepared, Recipe, Written
+from contract.commit import CommitRecord
+from contract.errors import LeaseLost, Stopped, TilefleetError
+from contract.tile_message import TileMessage
+from contract.tile_queue import Received
+
+
+class Stage(StrEnum):
+    """Where a tile is in the worker."""
+
+    RECEIVED = "received"
+    DOWNLOAD = "download"
+    PREPARE = "prepare"
+    READY = "ready"
+    """Prepared, waiting for the inference thread."""
+    INFER = "infer"
+    INFERRED = "inferred"
+    """Waiting for an upload thread."""
+    UPLOAD = "upload"
+    SETTLE = "settle"
+
+
+TIMED_STAGES = (Stage.DOWNLOAD, Stage.PREPARE, Stage.INFER, Stage.UPLOAD, Stage.SETTLE)
+UNCOMMITTED_HANDS = frozenset({Stage.RECEIVED, Stage.DOWNLOAD, Stage.PREPARE, Stage.READY})
+"""Stages whose leases are freed at once when the worker leaves."""
+
+
+@dataclass(eq=False)
+class Work:
+    """One attempt at one tile. Only the thread that runs its stage writes to it, but for the lease and the claim."""
+
+    message: TileMessage
+    held: Received
+    """Under the newest receipt; LeaseKeeper replaces it."""
+    is_solo: bool = False
+    """A suspect: nothing runs beside it."""
+    attempt: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
+    stage: Stage = Stage.RECEIVED
+    progress: float = 0.0
+    stage_began: float = field(default_factory=time.monotonic)
+    last_progress: float = field(default_factory=time.monotonic)
+    seconds: dict[Stage, float] = field(default_factory=dict)
+    downloaded_bytes: int = 0
+    uploaded_bytes: int = 0
+    reserved_bytes: int = 0
+    recipe: Recipe | None = None
+    plan: Plan | None = None
+    prepared: Prepared | None = None
+    result: Any = None
+    written: Written | None = None
+    commit: CommitRecord | None = None
+    """The commit to publish: ours once uploaded, or the one that was there already."""
+    is_done_before: bool = False
+    """The tile was committed before this attempt began to work."""
+    error: BaseException | None = None
+    stop: threading.Event = field(default_factory=threading.Event)
+    """Set when this attempt should end at its next boundary."""
+    stop_reason: TilefleetError | None = None
+    _claim: threading.Lock = field(default_factory=threading.Lock)
+    _is_claimed: bool = False
+
+    @property
+    def tile_name(self) -> str:
+        return self.message.tile.name
+
+    def enter(self, stage: Stage) -> None:
+        """Begin a stage; ends the attempt here when it was stopped or lost its lease."""
+        self.check()
+        now = time.monotonic()
+        self.stage, self.progress, self.stage_began, self.last_progress = stage, 0.0, now, now
+
+    def leave(self, stage: Stage) -> None:
+        """End a stage and note its seconds."""
+        self.seconds[stage] = self.seconds.get(stage, 0.0) + time.monotonic() - self.stage_began
+
+    def report_progress(self, share: float) -> None:
+        """Called by the recipe; only what moves forward counts as progress."""
+        if share > self.progress:
+            self.progress = min(share, 1.0)
+            self.last_progress = time.monotonic()
+        self.check()
+
+    def check(self) -> None:
+        """Raise what ends this attempt, if anything does."""
+        if self.stop.is_set():
+            raise self.stop_reason or Stopped(f"{self.tile_name}: the worker was asked to leave")
+
+    def end_early(self, reason: TilefleetError) -> None:
+        """Ask the attempt to end at its next boundary. The first reason stays."""
+        if self.stop_reason is None:
+            self.stop_reason = reason
+        self.stop.set()
+
+    def claim(self) -> bool:
+        """True once: who gets it settles the message, everybody else drops the work."""
+        with self._claim:
+            if self._is_claimed:
+                return False
+            self._is_claimed = True
+            return True
+
+    @property
+    def has_lost_lease(self) -> bool:
+        return isinstance(self.stop_reason, LeaseLost)
