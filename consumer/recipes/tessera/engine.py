@@ -1,0 +1,260 @@
+"""The door to the network: a cube goes in, an embedding per pixel comes out.
+
+Work goes block by block of rows, and no batch crosses a block, so a block's bytes depend on nothing
+but the cube, the weights, the device class, the dtype and the engine's batch size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from threading import Event
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from consumer.imagery.cube import Cube
+from consumer.recipes.tessera.network import build_network
+from consumer.recipes.tessera.normalisation import statistics_for
+from consumer.recipes.tessera.observations import (
+    Sensor,
+    batches,
+    encoded_pixels,
+    optical_sensor,
+    radar_sensor,
+    target_lengths,
+)
+from consumer.recipes.tessera.quantise import quantise
+from consumer.recipes.tessera.sampling import Indices, sampling_rule
+from consumer.recipes.tessera.weights import Weights
+from contract.errors import BadInput, GiveUp, Stopped, WorkerUnfit
+
+Dtype = Literal["fp32", "bf16"]
+
+BLOCK_PIXELS = 32_768
+"""Pixels of a block when its rows are not given: enough to fill batches, small beside a cube."""
+CPU_BATCH_TOKENS = 8_192
+"""Tokens (pixels x observations) of a batch that keep a core's caches warm."""
+GPU_BATCH_TOKENS = 262_144
+"""Tokens of a batch that fill a GPU."""
+
+
+@dataclass(frozen=True, eq=False)
+class Embedding:
+    """The result for some rows of a tile, D saved dimensions per pixel."""
+
+    quantised: NDArray[np.int8]
+    """(H, W, D)"""
+    scales: NDArray[np.float32]
+    """(H, W); 0 = no result there: not on land, or nothing seen."""
+    floats: NDArray[np.float32] | None = None
+    """(H, W, R) before rounding, every dimension of the network, where asked for."""
+
+
+class Progress:
+    """Counts pixels of both sensors towards the whole, and gives way to a stop between batches."""
+
+    def __init__(self, total: int, report: Callable[[float], None] | None, stop: Event | None) -> None:
+        self._total = max(total, 1)
+        self._done = 0
+        self._report = report
+        self._stop = stop
+
+    def advance(self, done: int) -> None:
+        """Called after each batch; raises Stopped once the event is set."""
+        self._done += done
+        if self._report is not None:
+            self._report(min(self._done / self._total, 1.0))
+        if self._stop is not None and self._stop.is_set():
+            raise Stopped(f"inference was asked to stop at {self._done / self._total:.0%} of the tile")
+
+
+class Engine:
+    """One model on one device. Not for use by several threads at once."""
+
+    def __init__(
+        self,
+        weights: Weights,
+        *,
+        data_source: str = "mpc",
+        device: str = "cpu",
+        dtype: Dtype = "fp32",
+        batch_pixels: int | None = None,
+        threads: int | None = None,
+    ) -> None:
+        """Put the network on the device.
+
+        threads: sets the number of torch's threads in this process, if given.
+        batch_pixels: pixels in a batch whatever its length; without it a batch is filled by tokens.
+        """
+        if weights.data_source not in (None, data_source):
+            raise BadInput(
+                f"these weights were trained on {weights.data_source} imagery, not on {data_source}: "
+                f"use the checkpoint made for {data_source}"
+            )
+        if threads is not None:
+            torch.set_num_threads(threads)
+        self.weights = weights
+        self.device = torch.device(device)
+        self.dtype: Dtype = dtype
+        self._batch_pixels = batch_pixels
+        self._rule = sampling_rule(weights.dimensions)
+        self._statistics = statistics_for(weights.dimensions.family, data_source)
+        with self._naming_device_faults():
+            self._network = build_network(weights.dimensions, dict(weights.state)).to(self.device)
+
+    def infer(
+        self,
+        cube: Cube,
+        land_mask: NDArray[np.bool_] | None = None,
+        *,
+        block_rows: int | None = None,
+        keep_floats: bool = False,
+        progress: Callable[[float], None] | None = None,
+        stop: Event | None = None,
+    ) -> Embedding:
+        """The embedding of every pixel of the land mask (H, W), of every pixel without a mask.
+
+        progress: called with a share 0..1 that never falls, after each batch and once at the end.
+        Raises Stopped between batches after `stop` was set, GiveUp for a cube that is not as promised
+        or a result that is not finite on a CPU, WorkerUnfit for the same on a GPU and for its faults.
+        """
+        cube.check()
+        land = _checked_land(land_mask, cube)
+        size = self.weights.dimensions.saved
+        whole = Embedding(
+            quantised=np.zeros((cube.height, cube.width, size), dtype=np.int8),
+            scales=np.zeros((cube.height, cube.width), dtype=np.float32),
+            floats=self._no_floats(cube.height, cube.width) if keep_floats else None,
+        )
+        tracker = Progress(2 * int(land.sum()), progress, stop)
+        for rows in blocks(cube, block_rows):
+            block = self.infer_block(cube, rows, land[rows], keep_floats=keep_floats, progress=tracker)
+            whole.quantised[rows] = block.quantised
+            whole.scales[rows] = block.scales
+            if whole.floats is not None and block.floats is not None:
+                whole.floats[rows] = block.floats
+        if progress is not None:
+            progress(1.0)
+        return whole
+
+    def infer_block(
+        self,
+        cube: Cube,
+        rows: slice,
+        land: NDArray[np.bool_],
+        *,
+        keep_floats: bool = False,
+        progress: Progress | None = None,
+    ) -> Embedding:
+        """The same for some rows alone; `land` has the block's shape."""
+        height, width = land.shape
+        optical = optical_sensor(cube, rows, self._statistics)
+        radar = radar_sensor(cube, rows, self._statistics)
+        pixels = encoded_pixels(optical, radar, land.reshape(-1), self._rule)
+        floats = self._represent(optical, radar, pixels, progress or Progress(0, None, None))
+        self._check_finite(floats)
+        family, saved = self.weights.dimensions.family, self.weights.dimensions.saved
+        quantised = np.zeros((height * width, saved), dtype=np.int8)
+        scales = np.zeros(height * width, dtype=np.float32)
+        quantised[pixels], scales[pixels] = quantise(floats[:, :saved], family)
+        kept = None
+        if keep_floats:
+            kept = self._no_floats(height, width)
+            kept.reshape(height * width, -1)[pixels] = floats
+        return Embedding(quantised.reshape(height, width, saved), scales.reshape(height, width), kept)
+
+    def sequence_lengths(self, cube: Cube, rows: slice) -> NDArray[np.int64]:
+        """How many rows of each sensor the network sees: (H, W, 2), Sentinel-2 then Sentinel-1."""
+        sensors = (optical_sensor(cube, rows, self._statistics), radar_sensor(cube, rows, self._statistics))
+        lengths = np.stack([target_lengths(sensor, self._rule) for sensor in sensors], axis=1)
+        return lengths.reshape(-1, cube.width, 2)
+
+    def _represent(
+        self, optical: Sensor, radar: Sensor, pixels: Indices, progress: Progress
+    ) -> NDArray[np.float32]:
+        """The network's output for the pixels of a block: (N,) -> (N, R)."""
+        with self._naming_device_faults(), torch.inference_mode(), self._autocast():
+            first = self._pool(self._network.s2_backbone, optical, pixels, progress)  # (N, D)
+            second = self._pool(self._network.s1_backbone, radar, pixels, progress)  # (N, D)
+            parts = [
+                self._network.represent(left, right).float()
+                for left, right in zip(first.split(_REDUCE_PIXELS), second.split(_REDUCE_PIXELS), strict=True)
+            ]
+            floats: NDArray[np.float32] = torch.cat(parts).cpu().numpy()
+            return floats
+
+    def _pool(
+        self, backbone: torch.nn.Module, sensor: Sensor, pixels: Indices, progress: Progress
+    ) -> torch.Tensor:
+        """One sensor's token per pixel, in the order of `pixels`: (N, D)."""
+        pooled = torch.empty((len(pixels), self.weights.dimensions.width), device=self.device)
+        place = np.empty(len(sensor.counts), dtype=np.int64)  # block position -> row of `pooled`
+        place[pixels] = np.arange(len(pixels))
+        for batch in batches(sensor, pixels, self._rule, self._batch_size):
+            values = torch.from_numpy(batch.values).to(self.device)
+            days = torch.from_numpy(batch.days).to(self.device)
+            rows = torch.from_numpy(place[batch.pixels]).to(self.device)
+            pooled[rows] = backbone(values, days).float()
+            progress.advance(len(batch.pixels))
+        return pooled
+
+    def _batch_size(self, length: int) -> int:
+        if self._batch_pixels is not None:
+            return self._batch_pixels
+        tokens = CPU_BATCH_TOKENS if self.device.type == "cpu" else GPU_BATCH_TOKENS
+        return max(1, tokens // length)
+
+    def _autocast(self) -> torch.autocast | nullcontext[None]:
+        if self.dtype == "bf16":
+            return torch.autocast(self.device.type, dtype=torch.bfloat16)
+        return nullcontext()
+
+    def _no_floats(self, height: int, width: int) -> NDArray[np.float32]:
+        return np.zeros((height, width, self.weights.dimensions.representation), dtype=np.float32)
+
+    def _check_finite(self, floats: NDArray[np.float32]) -> None:
+        bad = int((~np.isfinite(floats)).any(axis=1).sum())
+        if bad:
+            text = (
+                f"{bad} of {len(floats)} pixels of {self.weights.model} came out not finite on {self.device}"
+            )
+            raise GiveUp(text) if self.device.type == "cpu" else WorkerUnfit(text)
+
+    @contextmanager
+    def _naming_device_faults(self) -> Iterator[None]:
+        """A GPU that fails or is full is no fault of the tile."""
+        try:
+            yield
+        except RuntimeError as error:
+            # cuBLAS and others report through plain RuntimeErrors, known by their text alone.
+            if not isinstance(error, torch.AcceleratorError | torch.OutOfMemoryError) and "CUDA" not in str(
+                error
+            ):
+                raise
+            raise WorkerUnfit(f"{self.weights.model} failed on {self.device}: {error}") from error
+
+
+_REDUCE_PIXELS = 4_096
+"""Pixels that go through the reducer at a time: its inner layer is 4 D wide."""
+
+
+def blocks(cube: Cube, block_rows: int | None = None) -> list[slice]:
+    """The cube's rows cut into blocks, all of one height but the last."""
+    rows = block_rows or max(1, BLOCK_PIXELS // cube.width)
+    return [slice(start, min(start + rows, cube.height)) for start in range(0, cube.height, rows)]
+
+
+def _checked_land(land_mask: NDArray[np.bool_] | None, cube: Cube) -> NDArray[np.bool_]:
+    shape = (cube.height, cube.width)
+    if land_mask is None:
+        return np.ones(shape, dtype=np.bool_)
+    if land_mask.shape != shape or land_mask.dtype != np.bool_:
+        raise GiveUp(
+            f"the land mask is {land_mask.dtype} of shape {land_mask.shape}, "
+            f"expected bool of the cube's shape {shape}"
+        )
+    return land_mask
