@@ -1,0 +1,99 @@
+"""Azure's answers in our words: every SDK exception becomes one of `contract.errors` at the border."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from azure.core.exceptions import (
+    AzureError,
+    ClientAuthenticationError,
+    HttpResponseError,
+    ServiceRequestError,
+    ServiceResponseError,
+)
+
+from contract.errors import (
+    AlreadyExists,
+    Changed,
+    LeaseLost,
+    NotAllowed,
+    NotFound,
+    StorageError,
+    StorageUnavailable,
+    TilefleetError,
+)
+
+# A receipt that is not the newest is a 400 (also on Azurite); a message that is gone, or on Azure
+# sometimes a receipt that no longer matches, is a 404. Both say that the message is not ours.
+_MESSAGE_IS_NOT_OURS = {"PopReceiptMismatch", "MessageNotFound"}
+
+# Conflicts are told by their code: the same 409 is a lost create, a lost lease, or a deletion still going on.
+_CONFLICTS: dict[str, type[TilefleetError]] = {
+    "LeaseIdMismatchWithLeaseOperation": Changed,
+    "LeaseNotPresentWithLeaseOperation": Changed,
+    "LeaseIsBrokenAndCannotBeRenewed": Changed,
+    "LeaseIsBreakingAndCannotBeAcquired": AlreadyExists,
+    "QueueBeingDeleted": StorageUnavailable,
+    "ContainerBeingDeleted": StorageUnavailable,
+    "InvalidBlobType": StorageError,
+}
+
+_WHAT_NEXT: dict[type[TilefleetError], str] = {
+    StorageUnavailable: "try again later",
+    NotAllowed: "check the credential and its roles (Storage Queue/Blob Data Contributor)",
+    Changed: "read it again",
+    LeaseLost: "somebody else has the message, touch nothing",
+}
+
+
+@contextmanager
+def translated(action: str, target: str) -> Iterator[None]:
+    """Raise what the SDK raises inside as one of ours, saying what was tried, on what, and what came back."""
+    try:
+        yield
+    except AzureError as error:
+        raise _translation(error, action, target) from error
+
+
+def _translation(error: AzureError, action: str, target: str) -> TilefleetError:
+    if isinstance(error, HttpResponseError) and error.status_code is not None:
+        kind = kind_of_answer(error.status_code, error_code(error))
+        came_back = f"{error.status_code} {error_code(error) or error.reason or ''}".strip()
+    else:
+        kind = _kind_without_answer(error)
+        # Connection errors name host and port; the text can be long and never holds the key.
+        came_back = f"no answer ({str(error)[:160]})"
+    next_step = _WHAT_NEXT.get(kind, "")
+    return kind(f"{action} {target}: {came_back}" + (f"; {next_step}" if next_step else ""))
+
+
+def error_code(error: HttpResponseError) -> str:
+    """The service's own code, such as `BlobNotFound`; empty when it sent none."""
+    code = getattr(error, "error_code", None)
+    return str(getattr(code, "value", code) or "")
+
+
+def kind_of_answer(status: int, code: str) -> type[TilefleetError]:
+    """Which of our errors an HTTP answer is."""
+    if code in _MESSAGE_IS_NOT_OURS:
+        return LeaseLost
+    if status < 400 or status >= 500 or status in {408, 429}:  # below 400: an answer that could not be read
+        return StorageUnavailable
+    if status == 409:
+        return _CONFLICTS.get(code, AlreadyExists)
+    by_status: dict[int, type[TilefleetError]] = {
+        401: NotAllowed,
+        403: NotAllowed,
+        404: NotFound,
+        412: Changed,
+    }
+    return by_status.get(status, StorageError)
+
+
+def _kind_without_answer(error: AzureError) -> type[TilefleetError]:
+    if isinstance(error, ClientAuthenticationError):  # no token to be had, or a key that cannot sign
+        return NotAllowed
+    if isinstance(error, (ServiceRequestError, ServiceResponseError, HttpResponseError)):
+        return StorageUnavailable
+    return StorageError

@@ -1,0 +1,303 @@
+"""BlobStore on Azure Blob Storage, or its emulator, through the real SDK."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import Any
+
+from azure.core import MatchConditions
+from azure.core.exceptions import HttpResponseError, ResourceExistsError
+from azure.storage.blob import BlobClient, BlobLeaseClient, BlobProperties, ContentSettings
+
+from contract.azure_clients import MIB, AzureClients
+from contract.azure_errors import error_code, translated
+from contract.blob_limits import check_append, check_lease_length, checked_metadata
+from contract.blob_store import SMALL_BLOB_BYTES, Blob, BlobInfo, BlobLease
+from contract.errors import AlreadyExists, Changed, NotFound, StorageUnavailable
+
+COPY_SECONDS = 120.0
+COPY_POLL_SECONDS = 0.2
+TRANSFER_THREADS = 2
+
+# Records are read in one request (so that a blob which grows meanwhile cannot fail between two);
+# files go in blocks, so that memory holds TRANSFER_THREADS of them and not the whole file.
+_RECORD_SIZES = {"max_single_put_size": SMALL_BLOB_BYTES, "max_single_get_size": SMALL_BLOB_BYTES}
+_FILE_SIZES = {
+    "max_single_put_size": 8 * MIB,
+    "max_block_size": 8 * MIB,
+    "max_single_get_size": 8 * MIB,
+    "max_chunk_get_size": 8 * MIB,
+}
+
+
+class AzureBlobStore:
+    """One container of the account. What it writes to a blob carries the lease that it took on that blob."""
+
+    def __init__(self, clients: AzureClients) -> None:
+        self._clock = clients.clock
+        self._records = clients.container(**_RECORD_SIZES)
+        self._files = clients.container(**_FILE_SIZES)
+        self._leases: dict[str, BlobLeaseClient] = {}
+
+    def ensure(self) -> None:
+        """Make the container if there is none. A second call does nothing."""
+        with translated("creating", f"container {self._records.container_name}"):
+            try:
+                self._records.create_container()
+            except ResourceExistsError as error:
+                if error_code(error) != "ContainerAlreadyExists":
+                    raise
+
+    def create(self, name: str, data: bytes, *, metadata: Mapping[str, str] | None = None) -> BlobInfo:
+        try:
+            return self._write("creating", name, data, metadata, overwrite=False)
+        except Changed as error:  # a leased blob may answer so before its existence is looked at
+            raise AlreadyExists(str(error)) from error
+
+    def put(self, name: str, data: bytes, *, metadata: Mapping[str, str] | None = None) -> BlobInfo:
+        return self._write("writing", name, data, metadata, overwrite=True)
+
+    def replace(
+        self, name: str, data: bytes, *, if_etag: str, metadata: Mapping[str, str] | None = None
+    ) -> BlobInfo:
+        try:
+            return self._write("replacing", name, data, metadata, overwrite=True, **_only_if(if_etag))
+        except Changed:
+            self.info(name)  # the service says "condition not met" of a blob that is gone, too
+            raise
+
+    def upload(self, name: str, path: Path) -> BlobInfo:
+        length, md5 = _length_and_md5(path)
+        with translated("uploading", name), path.open("rb") as stream:
+            self._files.get_blob_client(name).upload_blob(
+                stream,
+                length=length,
+                overwrite=True,
+                max_concurrency=TRANSFER_THREADS,
+                validate_content=True,  # each request's bytes; the stored MD5 is only what we say it is
+                content_settings=ContentSettings(content_md5=bytearray(md5)),
+                lease=self._leases.get(name),
+            )
+        info = self.info(name)
+        _check_same(info, length, md5, f"uploading {name}")
+        return info
+
+    def read(self, name: str, *, max_bytes: int = SMALL_BLOB_BYTES) -> Blob:
+        with translated("reading", name):
+            download = self._records.get_blob_client(name).download_blob()
+            if download.size > max_bytes:
+                raise ValueError(f"{name} has {download.size} bytes, at most {max_bytes} were expected")
+            return Blob(download.readall(), _info(download.properties))
+
+    def read_from(self, name: str, offset: int, *, max_bytes: int = SMALL_BLOB_BYTES) -> bytes:
+        with translated("reading", name):
+            try:
+                download = self._records.get_blob_client(name).download_blob(offset=offset, length=max_bytes)
+                return download.readall()
+            except HttpResponseError as error:
+                if error.status_code == 416:  # the offset is the end
+                    return b""
+                raise
+
+    def download(self, name: str, path: Path) -> BlobInfo:
+        with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as part:
+            try:
+                with translated("downloading", name):
+                    download = self._files.get_blob_client(name).download_blob(
+                        max_concurrency=TRANSFER_THREADS
+                    )
+                    download.readinto(part)
+                part.close()
+                info = _info(download.properties)
+                length, md5 = _length_and_md5(Path(part.name))
+                _check_same(info, length, md5, f"downloading {name}")
+                Path(part.name).replace(path)
+            except BaseException:
+                Path(part.name).unlink()
+                raise
+        return info
+
+    def info(self, name: str) -> BlobInfo:
+        with translated("looking at", name):
+            return _info(self._records.get_blob_client(name).get_blob_properties())
+
+    def set_metadata(self, name: str, metadata: Mapping[str, str], *, if_etag: str) -> BlobInfo:
+        checked = checked_metadata(metadata)
+        try:
+            with translated("marking", name):
+                self._records.get_blob_client(name).set_blob_metadata(
+                    checked, lease=self._leases.get(name), **_only_if(if_etag)
+                )
+        except Changed:
+            self.info(name)
+            raise
+        return self.info(name)
+
+    def copy(self, source: str, target: str) -> BlobInfo:
+        original = self.info(source)
+        client = self._records.get_blob_client(target)
+        with translated(f"copying {source} to", target):
+            client.start_copy_from_url(
+                self._records.get_blob_client(source).url,
+                source_etag=original.etag,
+                source_match_condition=MatchConditions.IfNotModified,
+                destination_lease=self._leases.get(target),
+            )
+            copied = _finished_copy(client)
+        _check_same(copied, original.length, original.md5, f"copying {source} to {target}")
+        return copied
+
+    def delete(self, name: str) -> bool:
+        try:
+            with translated("deleting", name):
+                self._records.get_blob_client(name).delete_blob(lease=self._leases.get(name))
+        except NotFound:
+            return False
+        return True
+
+    def listing(self, prefix: str, *, with_metadata: bool = False) -> Iterator[BlobInfo]:
+        include = ["metadata"] if with_metadata else None
+        with translated("listing", prefix):
+            for blob in self._records.list_blobs(name_starts_with=prefix, include=include):
+                yield _info(blob)
+
+    def names(self, prefix: str) -> Iterator[str]:
+        with translated("listing", prefix):
+            yield from self._records.list_blob_names(name_starts_with=prefix)
+
+    def append(self, name: str, data: bytes, *, at: int) -> int:
+        check_append(data)
+        client = self._records.get_blob_client(name)
+        with translated("appending to", name):
+            if at == 0:
+                _create_append_blob(client)
+            client.append_block(data, length=len(data), appendpos_condition=at)
+        return at + len(data)
+
+    def lease(self, name: str, seconds: int) -> BlobLease:
+        check_lease_length(seconds)
+        with translated("leasing", name):
+            lease = self._records.get_blob_client(name).acquire_lease(lease_duration=seconds)
+        return _AzureLease(lease, name, self._leases)
+
+    def now(self) -> datetime:
+        if (now := self._clock.now()) is None:
+            with translated("asking", f"container {self._records.container_name}"):
+                self._records.exists()
+            now = self._clock.now()
+        if now is None:
+            raise StorageUnavailable("the blob service's answers carry no date")
+        return now
+
+    def _write(
+        self,
+        action: str,
+        name: str,
+        data: bytes,
+        metadata: Mapping[str, str] | None,
+        *,
+        overwrite: bool,
+        **condition: Any,
+    ) -> BlobInfo:
+        checked = checked_metadata(metadata)
+        md5 = hashlib.md5(data, usedforsecurity=False).digest()
+        with translated(action, name):
+            answer = self._records.get_blob_client(name).upload_blob(
+                data,
+                overwrite=overwrite,
+                metadata=checked,
+                content_settings=ContentSettings(content_md5=bytearray(md5)),
+                lease=self._leases.get(name),
+                **condition,
+            )
+        return BlobInfo(name, len(data), answer["etag"], answer["last_modified"], md5, checked)
+
+
+class _AzureLease:
+    """A lease on a blob, known to the store that took it."""
+
+    def __init__(self, lease: BlobLeaseClient, name: str, held: dict[str, BlobLeaseClient]) -> None:
+        self._lease = lease
+        self._name = name
+        self._held = held
+        held[name] = lease
+
+    def renew(self) -> None:
+        if self._held.get(self._name) is not self._lease:
+            raise Changed(f"the lease on {self._name} was given back")
+        with translated("renewing the lease on", self._name):
+            self._lease.renew()
+
+    def release(self) -> None:
+        if self._held.get(self._name) is not self._lease:
+            return
+        del self._held[self._name]
+        # When it was lost there is nothing to give back.
+        with (
+            suppress(AlreadyExists, Changed, NotFound),
+            translated("releasing the lease on", self._name),
+        ):
+            self._lease.release()
+
+
+def _only_if(etag: str) -> dict[str, Any]:
+    return {"etag": etag, "match_condition": MatchConditions.IfNotModified}
+
+
+def _create_append_blob(client: BlobClient) -> None:
+    with suppress(
+        ResourceExistsError
+    ):  # an earlier try made it: the position decides whether its block landed
+        client.create_append_blob(match_condition=MatchConditions.IfMissing)
+
+
+def _finished_copy(client: BlobClient) -> BlobInfo:
+    """The target once the service has copied it; small copies are done at once."""
+    deadline = time.monotonic() + COPY_SECONDS
+    while (properties := client.get_blob_properties()).copy.status == "pending":
+        if time.monotonic() > deadline:
+            raise StorageUnavailable(
+                f"copying to {client.blob_name}: still pending after {COPY_SECONDS:.0f} s"
+            )
+        time.sleep(COPY_POLL_SECONDS)
+    if properties.copy.status != "success":
+        raise StorageUnavailable(
+            f"copying to {client.blob_name}: {properties.copy.status}, {properties.copy.status_description}"
+        )
+    return _info(properties)
+
+
+def _check_same(info: BlobInfo, length: int, md5: bytes | None, action: str) -> None:
+    if info.length != length:
+        raise StorageUnavailable(f"{action}: {info.length} bytes arrived, {length} were expected; try again")
+    if md5 is not None and info.md5 is not None and info.md5 != md5:
+        raise StorageUnavailable(f"{action}: MD5 {info.md5.hex()}, {md5.hex()} was expected; try again")
+
+
+def _length_and_md5(path: Path) -> tuple[int, bytes]:
+    with path.open("rb") as stream:
+        digest = hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False))
+        return stream.tell(), digest.digest()
+
+
+def _quoted(etag: str) -> str:
+    """Listings give ETags bare, headers give them quoted; conditions want the quotes."""
+    return etag if etag.startswith('"') else f'"{etag}"'
+
+
+def _info(properties: BlobProperties) -> BlobInfo:
+    md5 = properties.content_settings.content_md5  # None where the writer gave none
+    return BlobInfo(
+        name=properties.name,
+        length=properties.size,
+        etag=_quoted(properties.etag),
+        modified=properties.last_modified.astimezone(UTC),
+        md5=bytes(md5) if md5 else None,
+        metadata=dict(properties.metadata or {}),
+    )
