@@ -46,7 +46,8 @@ def empty_mask() -> Mask:
 
 def cells_of(mask: Mask) -> Cells:
     """The cells of a mask, sorted south to north, then west to east."""
-    return (np.argwhere(mask) + _SOUTH_WEST).astype(np.int16)
+    cells: Cells = (np.argwhere(mask) + _SOUTH_WEST).astype(np.int16)
+    return cells
 
 
 def grid_cells(cells: Cells) -> Iterator[GridCell]:
@@ -116,6 +117,7 @@ def _add_polygon(mask: Mask, polygon: shapely.Polygon, *, wholly: bool) -> None:
     shapely.prepare(polygon)
     blocks, side = _first_blocks(polygon)
     while True:
+        blocks = blocks[((blocks >= 0) & (blocks < mask.shape)).all(axis=1)]
         boxes = _boxes(blocks, side)
         if side == 1:
             belongs = shapely.covers(polygon, boxes) if wholly else shapely.intersects(polygon, boxes)
@@ -126,7 +128,6 @@ def _add_polygon(mask: Mask, polygon: shapely.Polygon, *, wholly: bool) -> None:
         inside[near] = shapely.covers(polygon, boxes[near])
         _fill(mask, blocks[inside], side)
         blocks, side = _quarters(blocks[near & ~inside], side), side // 2
-        blocks = blocks[((blocks >= 0) & (blocks < mask.shape)).all(axis=1)]
 
 
 def _first_blocks(polygon: shapely.Polygon) -> tuple[Blocks, int]:
@@ -151,7 +152,7 @@ def _quarters(blocks: Blocks, side: int) -> Blocks:
 
 
 def _boxes(blocks: Blocks, side: int) -> NDArray[np.object_]:
-    """The blocks as polygons in degrees, shrunk. Tenths divided by ten give the double that a typed edge is."""
+    """The blocks in degrees, shrunk. Tenths divided by ten give the double that a typed edge is."""
     south, west = (blocks + _SOUTH_WEST).T
     boxes: NDArray[np.object_] = shapely.box(
         west / 10 + SHRINK_DEGREES,
