@@ -7,8 +7,10 @@ processing baseline 04.00 and later; 0 is "not seen".
 from __future__ import annotations
 
 import enum
+from collections.abc import Sequence
 from datetime import datetime
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import shapely
@@ -53,6 +55,10 @@ class Scl(enum.IntEnum):
     CIRRUS = 10
 
 
+CLOUD_CLASSES = (Scl.CLOUD_MEDIUM, Scl.CLOUD_HIGH, Scl.CIRRUS)
+"""What counts as cloud in an item's eo:cloud_cover."""
+
+
 def offset_of(when: datetime) -> int:
     """What the products of a day add to reflectance x 10,000."""
     return 1000 if when > _OFFSET_SINCE else 0
@@ -89,6 +95,11 @@ def scene_bands(
             bands[name] = _digital_numbers(surface, noise, seen, offset_of(overpass.when))
     bands["SCL"] = _classify(ground, green, sky, seen)
     return bands
+
+
+def percent_of(classes: NDArray[Any], wanted: Sequence[Scl]) -> float:
+    """How much of a classification has one of the wanted classes."""
+    return float(100 * np.isin(classes, wanted).mean())
 
 
 def _seen_from_above(band: str, surface: Floats, sky: Sky) -> Floats:
