@@ -94,8 +94,8 @@ def mask_within(geometry: shapely.Geometry) -> Mask:
     return _mask(geometry, wholly=True)
 
 
-def polygons_of(geometry: shapely.Geometry) -> NDArray[np.object_]:
-    """Every polygon in a geometry, also in nested collections; lines, points and empty ones are left out."""
+def polygons_of(geometry: shapely.Geometry | NDArray[np.object_]) -> NDArray[np.object_]:
+    """Every polygon in a geometry or several, also in nested collections; empty ones and lines left out."""
     parts: NDArray[np.object_] = np.atleast_1d(np.asarray(geometry, dtype=object))
     while (shapely.get_type_id(parts) > shapely.GeometryType.POLYGON).any():
         parts = shapely.get_parts(parts)
