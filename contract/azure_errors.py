@@ -37,6 +37,7 @@ _CONFLICTS: dict[str, type[TilefleetError]] = {
     "QueueBeingDeleted": StorageUnavailable,
     "ContainerBeingDeleted": StorageUnavailable,
     "InvalidBlobType": StorageError,
+    "BlockCountExceedsLimit": StorageError,
 }
 
 _WHAT_NEXT: dict[type[TilefleetError], str] = {

@@ -9,9 +9,10 @@ MAX_APPEND_BYTES = 4 * 1024 * 1024
 MAX_METADATA_BYTES = 8 * 1024
 LEASE_SECONDS = range(15, 61)
 
-# Metadata travels as HTTP headers: names fold case, values lose outer blanks and hold no other characters.
+# Metadata travels as HTTP headers and comes back as XML: names fold case, values lose outer blanks, empty
+# ones turn into nothing, and only ASCII is safe.
 _METADATA_NAME = re.compile(r"[a-z_][a-z0-9_]{0,63}")
-_METADATA_VALUE = re.compile(r"(?:[!-~](?:[ -~]*[!-~])?)?")
+_METADATA_VALUE = re.compile(r"[!-~](?:[ -~]*[!-~])?")
 
 
 def checked_metadata(metadata: Mapping[str, str] | None) -> dict[str, str]:
