@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,7 @@ class Golden:
         return self.meta["src"]
 
 
-@cache
+@lru_cache(maxsize=2)
 def golden(name: str) -> Golden:
     """The case of that name; skips the test where the folder is absent. Callers must not write to it."""
     arrays = arrays_of(name)
@@ -56,6 +56,25 @@ def arrays_of(name: str) -> dict[str, np.ndarray]:
         pytest.skip(f"{path} is not on this machine")
     with np.load(path, allow_pickle=False) as file:
         return dict(file)
+
+
+def tiny_weights(model: str, *, qk_norm: bool = False) -> Weights:
+    """Seeded weights of the model's family, small enough for a test that needs no golden file."""
+    dimensions = replace(
+        published_dimensions(model),
+        width=16,
+        optical=Backbone(layers=2, heads=2, feedforward=24),
+        radar=Backbone(layers=1, heads=4, feedforward=32),
+        representation=20,
+        qk_norm=qk_norm,
+    )
+    return untrained_weights(model, seed=5, dimensions=dimensions)
+
+
+def small_tile(height: int = 6, width: int = 7, dates: int = 20, seed: int = 11, **special: list) -> Cube:
+    """A random tile; special: s2_special and s1_special as in a golden file's meta."""
+    meta = {"tseed": seed, "H": height, "W": width, "T2": dates, "Ta": 5, "Td": 4}
+    return tile({"s2_special": [], "s1_special": [], **meta, **special})
 
 
 def _dimensions(meta: dict[str, Any]) -> Dimensions:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from consumer.recipes.tessera.layers import FusedStack, Reducer, SensorBackbone, weighted_sum
+from consumer.recipes.tessera.layers import FusedStack, Linear, Reducer, SensorBackbone, linear, weighted_sum
 from consumer.recipes.tessera.models import OPTICAL_VALUES, RADAR_VALUES, Backbone, Dimensions
 
 
@@ -24,21 +24,20 @@ class GruCell(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
         for name in ("W_ir", "W_iz", "W_ih", "W_hr", "W_hz", "W_hh"):
-            setattr(self, name, nn.Linear(width, width, bias=False))
+            setattr(self, name, Linear(width, width, bias=False))
         for name in ("b_r", "b_z", "b_h"):
             setattr(self, name, nn.Parameter(torch.empty(width)))
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Hidden state after each step, from zeros: (B, T, D) -> (B, T, D)."""
         from_input = self._project_inputs(tokens)
-        recurrent_gates = torch.cat([self.W_hr.weight, self.W_hz.weight]).T  # (D, 2D)
-        recurrent_state = self.W_hh.weight.T  # (D, D)
+        recurrent_gates = torch.cat([self.W_hr.weight, self.W_hz.weight])  # (2D, D)
         state = tokens.new_zeros(tokens.shape[0], tokens.shape[2])  # (B, D)
         states = []
         for input_gates, input_state in from_input:
-            gates = torch.sigmoid(input_gates + state @ recurrent_gates)  # (B, 2D)
+            gates = torch.sigmoid(input_gates + linear(state, recurrent_gates))  # (B, 2D)
             reset, update = gates.chunk(2, dim=1)  # (B, D) each
-            proposal = torch.tanh(input_state + (reset * state) @ recurrent_state)  # (B, D)
+            proposal = torch.tanh(input_state + self.W_hh(reset * state))  # (B, D)
             state = state + update * (proposal - state)  # float32 also where the products are not
             states.append(state)
         return torch.stack(states, dim=1)  # (B, T, D)
@@ -50,7 +49,7 @@ class GruCell(nn.Module):
         """
         weight = torch.cat([self.W_ir.weight, self.W_iz.weight, self.W_ih.weight])  # (3D, D)
         bias = torch.cat([self.b_r, self.b_z, self.b_h])  # (3D,)
-        by_time = nn.functional.linear(tokens.transpose(0, 1), weight, bias)  # (T, B, 3D)
+        by_time = linear(tokens.transpose(0, 1), weight, bias)  # (T, B, 3D)
         width = tokens.shape[2]
         return [(step[:, : 2 * width], step[:, 2 * width :]) for step in by_time]
 
@@ -72,7 +71,7 @@ class GruPooling(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.query = nn.Linear(width, 1)
+        self.query = Linear(width, 1)
         self.temporal_context = GruContext(width)
         self.layer_norm = nn.LayerNorm(width)
 

@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from consumer.recipes.tessera.layers import (
     FusedStack,
+    Linear,
     PostNormLayer,
     Reducer,
     SensorBackbone,
@@ -29,10 +30,10 @@ class QkNormLayer(PostNormLayer):
     def __init__(self, width: int, heads: int, feedforward: int) -> None:
         super().__init__(width, feedforward)
         self.heads = heads
-        self.q_proj = nn.Linear(width, width)
-        self.k_proj = nn.Linear(width, width)
-        self.v_proj = nn.Linear(width, width)
-        self.out_proj = nn.Linear(width, width)
+        self.q_proj = Linear(width, width)
+        self.k_proj = Linear(width, width)
+        self.v_proj = Linear(width, width)
+        self.out_proj = Linear(width, width)
         self.q_norm = nn.RMSNorm(width // heads)  # its default eps is float32's machine epsilon
         self.k_norm = nn.RMSNorm(width // heads)
 
@@ -52,7 +53,7 @@ class AttentionPooling(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.query = nn.Linear(width, 1)
+        self.query = Linear(width, 1)
 
     def forward(self, tokens: Tensor) -> Tensor:
         if tokens.shape[1] == 1:
