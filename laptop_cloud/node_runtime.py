@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import importlib.util
 import os
@@ -65,21 +66,23 @@ def _node_of_wheel() -> Node:
 def install_locked_packages(home: Path, node: Node) -> Path:
     """`npm ci` of our lock file below `home`, once per content of the lock; returns the node_modules folder.
 
-    An interrupted installation leaves no marker and is simply done again.
+    An interrupted installation leaves no marker and is simply done again; of two at the same time the
+    second waits for the first.
     """
     folder = home / "node"
-    lock = (LOCKED_PACKAGES / "package-lock.json").read_bytes()
-    digest = hashlib.sha256(lock).hexdigest()
+    folder.mkdir(parents=True, exist_ok=True)
+    digest = hashlib.sha256((LOCKED_PACKAGES / "package-lock.json").read_bytes()).hexdigest()
     marker = folder / MARKER
-    if not (marker.exists() and marker.read_text() == digest):
-        marker.unlink(missing_ok=True)
-        _run_npm_ci(folder, node)
-        marker.write_text(digest)
+    with (folder / "installing.lock").open("w") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        if not (marker.exists() and marker.read_text() == digest):
+            marker.unlink(missing_ok=True)
+            _run_npm_ci(folder, node)
+            marker.write_text(digest)
     return folder / "node_modules"
 
 
 def _run_npm_ci(folder: Path, node: Node) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
     for name in ("package.json", "package-lock.json"):
         shutil.copyfile(LOCKED_PACKAGES / name, folder / name)
     # Install scripts of packages call `node` by name.

@@ -40,7 +40,7 @@ def write_cog(
             nodata=nodata,
             blocksize=BLOCK_PIXELS,
             compress="deflate",
-            level=6,
+            level=1,  # noise is most of the content: higher levels cost time and save nothing
             # Differences of neighbours; of the bytes of neighbours where the pixels are floats.
             predictor="yes",
             overview_resampling=overviews,

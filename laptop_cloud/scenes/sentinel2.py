@@ -32,6 +32,8 @@ from laptop_cloud.scenes.weather import Sky, sky_over
 
 FINE_BANDS = ("B02", "B03", "B04", "B08")
 """Of 10 m; the other six and SCL have 20 m."""
+STEP = 4
+"""Digital numbers come in such steps, about those of the sensor's 12 bits; files are a quarter smaller."""
 _OFFSET_SINCE = datetime.fromisoformat("2022-01-25T00:00:00+00:00")
 
 # In the order of SENTINEL2_BANDS. Clouds are bright and nearly grey, darker in the short-wave infrared,
@@ -115,8 +117,8 @@ def _seen_from_above(band: str, surface: Floats, sky: Sky) -> Floats:
 def _digital_numbers(
     surface: Floats, noise: Floats, seen: NDArray[np.bool_], offset: int
 ) -> NDArray[np.uint16]:
-    noisy = surface * (1 + np.float32(0.012) * noise) + np.float32(0.0008) * noise
-    numbers = np.clip(np.rint(noisy * 10_000) + offset, 1, 65_535)
+    noisy = surface * (1 + np.float32(0.005) * noise) + np.float32(0.0005) * noise
+    numbers = np.clip(np.rint(noisy * (10_000 / STEP)) * STEP + offset, 1, 65_535)
     return np.where(seen, numbers, 0).astype(np.uint16)
 
 
