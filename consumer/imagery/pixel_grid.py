@@ -70,11 +70,14 @@ class PixelGrid:
 
     @property
     def lonlat_bounds(self) -> Box:
-        """(west, south, east, north) in degrees; west > east where it crosses the antimeridian."""
-        box: Box = from_lonlat(self.epsg).transform_bounds(
+        """(west, south, east, north) in degrees; what reaches over the antimeridian is cut off."""
+        west, south, east, north = from_lonlat(self.epsg).transform_bounds(
             *self.bounds, densify_pts=_POINTS_PER_EDGE, direction="INVERSE"
         )
-        return box
+        if west > east:
+            is_east_of_it = self.epsg % 100 == 1  # zone 1 begins at 180 degrees, zone 60 ends there
+            west, east = (-180.0, east) if is_east_of_it else (west, 180.0)
+        return west, south, east, north
 
     def crop(self, rows: slice, columns: slice) -> PixelGrid:
         """The part of the grid that indexing an array with (rows, columns) leaves."""

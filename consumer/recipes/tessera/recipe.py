@@ -1,0 +1,288 @@
+"""The tessera recipe: a tile's land and scenes, its cube, its embedding, its files.
+
+Reads from top to bottom as a tile goes: plan -> download -> prepare -> infer -> write.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from consumer.imagery.archives import archive_of
+from consumer.imagery.cube import Cube
+from consumer.imagery.losses import Loss, refuse_if_too_many
+from consumer.imagery.pixel_grid import PixelGrid, grid_of
+from consumer.imagery.read import SceneReader
+from consumer.imagery.search import Catalogue, Scene
+from consumer.imagery.sign import signer_for
+from consumer.imagery.tile_reads import TileReads
+from consumer.recipe import Plan, Prepared, Progress, RecipeContext, Written
+from consumer.recipes.tessera import optical_year, radar_year
+from consumer.recipes.tessera.artifacts import TileResult, write_artifacts
+from consumer.recipes.tessera.engine import Dtype, Embedding, Engine
+from consumer.recipes.tessera.land_mask import land_mask, land_window
+from consumer.recipes.tessera.optical_year import READS_PER_DAY, OpticalReading
+from consumer.recipes.tessera.provenance import ScenesOfTile
+from consumer.recipes.tessera.radar_year import RadarReading
+from consumer.recipes.tessera.selftest import check_engine
+from consumer.recipes.tessera.settings import TesseraSettings
+from consumer.recipes.tessera.untrained import untrained_weights
+from consumer.recipes.tessera.weights import Weights, load_weights
+from contract.errors import BadInput, WorkerUnfit
+from contract.tile_id import TileId
+
+READ_WORKING_BYTES_PER_PIXEL = 24
+"""A raw image, its warped copy and what is computed from it, per reading thread; float32 at most."""
+CUBE_BYTES_PER_OPTICAL_PIXEL = 10 * 2 + 1 + 1
+"""Ten bands, the mask, and the choice of scenes that it is made from."""
+CUBE_BYTES_PER_RADAR_PIXEL = 2 * 2
+RESULT_BYTES_PER_PIXEL = 2 * (128 + 4)
+"""The embedding of the land's window, and once more on the whole grid."""
+FIXED_BYTES = 96 * 2**20
+"""GDAL's block cache and inference's batches."""
+
+
+@dataclass(frozen=True, slots=True)
+class TilePlan:
+    """What is known of a tile before its imagery."""
+
+    grid: PixelGrid
+    """Of the whole tile: what is published."""
+    mask: NDArray[np.uint8]
+    """(H, W) of the grid, 1 = land."""
+    window: tuple[slice, slice]
+    """Rows and columns around the land: nothing else is read."""
+    optical: Sequence[Scene]
+    ascending: Sequence[Scene]
+    descending: Sequence[Scene]
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def scene_count(self) -> int:
+        return len(self.optical) + len(self.ascending) + len(self.descending)
+
+    @property
+    def land(self) -> NDArray[np.bool_]:
+        """(rows, columns) of the window."""
+        return self.mask[self.window].astype(np.bool_)
+
+
+@dataclass(frozen=True, slots=True)
+class Downloaded:
+    """The imagery of a tile's window."""
+
+    cube: Cube
+    used: Sequence[Scene]
+    losses: Sequence[Loss]
+    pixel_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedTile:
+    """What inference and the files need."""
+
+    plan: TilePlan
+    cube: Cube | None
+    """None: nothing to infer."""
+    cube_sha256: str | None
+    scenes: ScenesOfTile
+    seconds: dict[str, float]
+
+
+class TesseraRecipe:
+    """Tessera, opened for one dataset. All but `infer` may run in several threads at once."""
+
+    def __init__(self, context: RecipeContext) -> None:
+        """Load the network. WorkerUnfit when this worker cannot match the dataset's pins."""
+        self._dataset = context.dataset
+        self._land_file = context.land
+        try:
+            self._settings = TesseraSettings.of({**context.settings, **context.dataset.parameters})
+            self._archive = archive_of(self._settings.source)
+            if context.imagery.source not in ("", self._settings.source):
+                raise BadInput(
+                    f"dataset {context.dataset.name} pins source {self._settings.source}, "
+                    f"this worker's catalogue follows {context.imagery.source}"
+                )
+            self._engine = Engine(
+                _load(context, self._settings),
+                data_source=self._settings.source,
+                device=context.device,
+                dtype=cast("Dtype", self._settings.dtype),
+                threads=context.threads,
+            )
+        except BadInput as error:
+            raise WorkerUnfit(f"this worker cannot work on {context.dataset.name}: {error}") from error
+        self._catalogue = Catalogue(context.imagery.stac_url, self._archive)
+        self._reader = SceneReader(signer_for(context.imagery.stac_url), context.scratch)
+
+    def plan(self, tile: TileId) -> Plan:
+        """The tile's land, and every scene of the year over it."""
+        began = time.monotonic()
+        grid = grid_of(tile, self._settings.resolution)
+        mask = land_mask(self._land_file, grid, self._settings.coast_margin_metres)
+        window = land_window(mask)
+        optical, radar = self._search(grid.crop(*window)) if mask.any() else ([], [])
+        detail = TilePlan(
+            grid=grid,
+            mask=mask,
+            window=window,
+            optical=optical_year.usable_scenes(optical, self._settings.max_cloud),
+            ascending=radar_year.usable_scenes(radar, "ascending"),
+            descending=radar_year.usable_scenes(radar, "descending"),
+            seconds={"plan": time.monotonic() - began},
+        )
+        return Plan(tile, self._memory_bytes(detail), detail)
+
+    def download(self, plan: Plan, progress: Progress) -> Downloaded | None:
+        """The cube of the land's window; None if there is no scene to read."""
+        detail: TilePlan = plan.detail
+        if not detail.scene_count:
+            return None
+        began = time.monotonic()
+        reads = TileReads(self._reader, detail.grid.crop(*detail.window), self._settings.download_threads)
+        steps = _Steps(_count_steps(detail), progress)
+        optics = OpticalReading(
+            reads, detail.land, self._settings.source, self._settings.min_optical_coverage
+        ).read_year(detail.optical, steps.advance)
+        radar = RadarReading(reads, detail.land, self._settings.source, self._settings.min_radar_coverage)
+        ascending = radar.read_year(detail.ascending, steps.advance)
+        descending = radar.read_year(detail.descending, steps.advance)
+        refuse_if_too_many(reads.losses, detail.scene_count, self._settings.max_lost_percent)
+        detail.seconds["download"] = time.monotonic() - began
+        cube = Cube(
+            bands=optics.bands,
+            masks=optics.masks,
+            doys=optics.doys,
+            sar_ascending=ascending.images,
+            sar_ascending_doy=ascending.doys,
+            sar_descending=descending.images,
+            sar_descending_doy=descending.doys,
+        )
+        used = [*optics.used, *ascending.used, *descending.used]
+        return Downloaded(cube, used, reads.losses, reads.pixel_bytes)
+
+    def prepare(self, plan: Plan, downloaded: Downloaded | None) -> Prepared:
+        """Check the cube and take its digest, so that inference finds nothing left to do."""
+        detail: TilePlan = plan.detail
+        began = time.monotonic()
+        cube = downloaded.cube if downloaded and _has_observations(downloaded.cube) else None
+        if cube is not None:
+            cube.check()
+        prepared = PreparedTile(
+            plan=detail,
+            cube=cube,
+            cube_sha256=cube.digest() if cube is not None else None,
+            scenes=ScenesOfTile(
+                found=detail.scene_count,
+                used=downloaded.used if downloaded and cube is not None else [],
+                losses=downloaded.losses if downloaded else [],
+            ),
+            seconds={**detail.seconds, "prepare": time.monotonic() - began},
+        )
+        return Prepared(
+            tile=plan.tile,
+            memory_bytes=min(plan.memory_bytes, self._held_bytes(detail, cube)),
+            downloaded_bytes=downloaded.pixel_bytes if downloaded else 0,
+            is_empty=cube is None,
+            detail=prepared,
+        )
+
+    def infer(self, prepared: Prepared, progress: Progress, stop: threading.Event) -> Embedding:
+        """The embedding of the land's window."""
+        detail: PreparedTile = prepared.detail
+        if detail.cube is None:
+            raise AssertionError("an empty tile is not inferred")
+        began = time.monotonic()
+        embedding = self._engine.infer(detail.cube, detail.plan.land, progress=progress, stop=stop)
+        detail.seconds["infer"] = time.monotonic() - began
+        return embedding
+
+    def write(self, prepared: Prepared, result: Embedding | None, folder: Path) -> Written:
+        """The published files. The same cube and weights give the same bytes in all but the provenance."""
+        detail: PreparedTile = prepared.detail
+        return write_artifacts(
+            TileResult(
+                tile=prepared.tile,
+                dataset=self._dataset,
+                settings=self._settings,
+                grid=detail.plan.grid,
+                mask=detail.plan.mask,
+                window=detail.plan.window,
+                embedding=result,
+                cube_sha256=detail.cube_sha256,
+                weights=self._engine.weights,
+                device=str(self._engine.device),
+                scenes=detail.scenes,
+                seconds=detail.seconds,
+            ),
+            folder,
+        )
+
+    def selftest(self) -> None:
+        """A small known inference. WorkerUnfit when it comes out wrong."""
+        check_engine(self._engine, self._settings.source)
+
+    def _search(self, grid: PixelGrid) -> tuple[list[Scene], list[Scene]]:
+        year = int(self._dataset.period)
+        start, end = datetime(year, 1, 1, tzinfo=UTC), datetime(year + 1, 1, 1, tzinfo=UTC)
+        box = grid.lonlat_bounds
+        return (
+            self._catalogue.search(self._archive.optical_collection, box, start, end),
+            self._catalogue.search(self._archive.radar_collection, box, start, end),
+        )
+
+    def _memory_bytes(self, detail: TilePlan) -> int:
+        """An upper bound: every day might be of use."""
+        rows, columns = detail.land.shape
+        pixels = int(rows * columns)
+        days = len(optical_year.by_day(detail.optical))
+        passes = len({(scene.date, scene.orbit) for scene in (*detail.ascending, *detail.descending)})
+        per_pixel = (
+            days * CUBE_BYTES_PER_OPTICAL_PIXEL
+            + passes * CUBE_BYTES_PER_RADAR_PIXEL
+            + self._settings.download_threads * READ_WORKING_BYTES_PER_PIXEL
+        )
+        return FIXED_BYTES + pixels * per_pixel + detail.grid.pixels * RESULT_BYTES_PER_PIXEL
+
+    def _held_bytes(self, detail: TilePlan, cube: Cube | None) -> int:
+        held = FIXED_BYTES + detail.grid.pixels * RESULT_BYTES_PER_PIXEL
+        return held + (cube.nbytes if cube is not None else 0)
+
+
+class _Steps:
+    """Steps of a download as a share of all."""
+
+    def __init__(self, total: int, progress: Progress) -> None:
+        self._total = max(total, 1)
+        self._done = 0
+        self._progress = progress
+
+    def advance(self, steps: int) -> None:
+        self._done += steps
+        self._progress(min(self._done / self._total, 1.0))
+
+
+def _count_steps(detail: TilePlan) -> int:
+    passes = {(scene.date, scene.orbit) for scene in (*detail.ascending, *detail.descending)}
+    return READS_PER_DAY * len(optical_year.by_day(detail.optical)) + len(passes)
+
+
+def _has_observations(cube: Cube) -> bool:
+    return bool(len(cube.doys) or len(cube.sar_ascending_doy) or len(cube.sar_descending_doy))
+
+
+def _load(context: RecipeContext, settings: TesseraSettings) -> Weights:
+    if context.weights is None:
+        if context.dataset.is_trained:
+            raise WorkerUnfit(f"dataset {context.dataset.name} needs trained weights, this worker has none")
+        return untrained_weights(settings.model)
+    return load_weights(context.weights, settings.model, expected_sha256=context.dataset.weights_sha256)
