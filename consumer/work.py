@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -45,6 +45,8 @@ class Work:
     """Under the newest receipt; LeaseKeeper replaces it."""
     is_solo: bool = False
     """A suspect: nothing runs beside it."""
+    is_charged_solo: bool = False
+    """Its message says already that this solo attempt killed its worker; taken back by any reported end."""
     attempt: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
     stage: Stage = Stage.RECEIVED
     progress: float = 0.0
@@ -73,6 +75,13 @@ class Work:
     @property
     def tile_name(self) -> str:
         return self.message.tile.name
+
+    @property
+    def reported_message(self) -> TileMessage:
+        """The message as an attempt leaves it that lived to report its end."""
+        if not self.is_charged_solo:
+            return self.message
+        return replace(self.message, solo_deaths=self.message.solo_deaths - 1)
 
     def enter(self, stage: Stage) -> None:
         """Begin a stage; ends the attempt here when it was stopped or lost its lease."""

@@ -1,0 +1,22 @@
+"""Why a worker ended, as its exit status: systemd and the supervisor act on it."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """Named, so that logs and units can say what they mean."""
+
+    DONE = 0
+    """Nothing left to do, or drained as asked."""
+    FAULT = 1
+    """A thread of ours died: a bug."""
+    BAD_INPUT = 2
+    """A person's mistake, said in one sentence."""
+    EVICTED = 20
+    """Left on an eviction notice."""
+    UNFIT = 21
+    """This machine must not take tiles: repair or replace it."""
+    STUCK = 22
+    """A stage made no progress past its limit."""

@@ -1,0 +1,100 @@
+"""The consumer's settings: one frozen value, from `TILEFLEET_CONSUMER_*` and the command line, checked at once."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import psutil
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from contract.environment import program_variables
+from contract.errors import BadInput
+
+DEFAULT_MEMORY_SHARE = 0.6
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)i?B?", re.IGNORECASE)
+_WORKER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+
+
+def parse_memory(value: Any) -> Any:
+    """Bytes from `8G`, `500M`, `60%` of this machine's memory, or a plain number."""
+    if not isinstance(value, str):
+        return value
+    text = value.strip()
+    if text.endswith("%"):
+        return int(psutil.virtual_memory().total * float(text[:-1]) / 100)
+    match = _SIZE.fullmatch(text)
+    if not match:
+        raise ValueError(f"{value!r} is no amount of memory: write 8G, 500M or 60%")
+    return int(float(match.group(1)) * 1024 ** " KMGT".index(match.group(2).upper() or " "))
+
+
+def available_cores() -> int:
+    """Cores of this process's affinity mask: what it may use, not what the machine has."""
+    return len(os.sched_getaffinity(0))
+
+
+class Settings(BaseModel):
+    """What a worker may be told. Every field is also `TILEFLEET_CONSUMER_<FIELD>`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+    worker: str = Field("", description="Name in heartbeats and ledger; default: host name and process id.")
+    lease_seconds: int = Field(90, ge=3, le=3600, description="Length of a lease; renewed every third of it.")
+    grace_seconds: float = Field(
+        25.0, ge=0, le=3600, description="From SIGTERM or a notice to the end: what is in hand is finished or handed back."
+    )
+    memory_bytes: Annotated[int, BeforeValidator(parse_memory)] = Field(
+        default_factory=lambda: int(psutil.virtual_memory().total * DEFAULT_MEMORY_SHARE),
+        ge=1024 * 1024,
+        description="Most bytes of tiles held in memory: 8G, 500M, or a share such as 60 % of the machine.",
+    )
+    most_tiles: int = Field(8, ge=1, le=32, description="Most tiles in flight, whatever the measured times say.")
+    threads: int = Field(
+        default_factory=available_cores, ge=1, description="CPU threads for inference; default: the affinity mask's."
+    )
+    device: str = Field("cpu", pattern="^(cpu|cuda|cuda:[0-9]+)$", description="Where inference runs.")
+    cache_folder: Path = Field(
+        default_factory=lambda: Path(tempfile.gettempdir()) / "tilefleet-cache",
+        description="Weights and boundaries, kept between runs.",
+    )
+    scratch_folder: Path = Field(
+        default_factory=lambda: Path(tempfile.gettempdir()) / "tilefleet-scratch",
+        description="Artifacts on their way; may vanish with the machine.",
+    )
+    weights: Path | None = Field(
+        None, description="Use this weights file and no other; a dataset that pins another makes the worker unfit."
+    )
+    halt_file: Path | None = Field(None, description="A file whose appearance is taken for an eviction notice.")
+    heartbeat_seconds: float = Field(10.0, ge=0.2, le=600, description="Between two heartbeats.")
+    ledger_seconds: float = Field(2.0, ge=0.1, le=60, description="Between two flushes of the ledger.")
+    idle_poll_seconds: float = Field(15.0, ge=0.1, le=600, description="Longest pause between polls of empty queues.")
+    download_limit_seconds: float = Field(900.0, gt=0, description="Shortest time without progress that ends a download.")
+    infer_limit_seconds: float = Field(1800.0, gt=0, description="The same for inference.")
+    upload_limit_seconds: float = Field(600.0, gt=0, description="The same for upload and settling.")
+
+    @model_validator(mode="after")
+    def _check_together(self) -> Settings:
+        if self.worker and not _WORKER.fullmatch(self.worker):
+            raise ValueError(f"worker {self.worker!r}: letters, digits, dots, dashes, at most 63")
+        return self
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str], **given: Any) -> Settings:
+        """Settings from variables, overridden by what was `given` (None: not given). BadInput lists all problems."""
+        values: dict[str, Any] = dict(program_variables(environ, "CONSUMER", frozenset(cls.model_fields)))
+        values |= {name: value for name, value in given.items() if value is not None}
+        try:
+            return cls(**values)
+        except ValidationError as error:
+            raise BadInput("; ".join(_problem(entry) for entry in error.errors())) from error
+
+
+def _problem(entry: Any) -> str:
+    where = ".".join(str(part) for part in entry["loc"])
+    message = str(entry["msg"]).removeprefix("Value error, ")
+    return f"{where}: {message} (got {entry['input']!r})" if where else message

@@ -1,0 +1,150 @@
+"""The one place of this program that reads the environment and names concrete parts."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from consumer.datasets import Machine, OpenDatasets
+from consumer.exit_codes import ExitCode
+from consumer.job_watch import JobWatch
+from consumer.leaving import Leaving
+from consumer.lease import LeaseKeeper
+from consumer.load import LoadMeter
+from consumer.notices.signals import SignalNotice
+from consumer.patience import Patience
+from consumer.prefetch import ByteBudget
+from consumer.report import Reporter
+from consumer.settings import Settings
+from consumer.stages.download import DownloadStage
+from consumer.stages.infer import InferStage
+from consumer.stages.receive import ReceiveStage
+from consumer.stages.settle import SettleStage
+from consumer.stages.upload import UploadStage
+from consumer.worker import UNTIL_EMPTY_CHECK_SECONDS, Steps, Worker, WorkerState
+from contract.azure_clients import AzureClients, storage_endpoints
+from contract.blob_store import BlobStore
+from contract.blob_stores.azure import AzureBlobStore
+from contract.completion import completion
+from contract.errors import NotFound
+from contract.fleet import Fleet, choose_fleet
+from contract.fleet_queues import FleetQueues
+from contract.job_store import list_jobs, read_job
+from contract.log_lines import set_up_logging
+from contract.queue_names import queue_names
+from contract.tile_queues.azure import AzureTileQueue
+
+
+def run_worker(
+    fleet_name: str | None,
+    *,
+    until_empty: bool = False,
+    job: str | None = None,
+    most_received: int | None = None,
+    **given: Any,
+) -> ExitCode:
+    """Run one worker of a fleet in this process."""
+    settings = Settings.from_env(os.environ, **given)
+    fleet = choose_fleet(fleet_name, os.environ, Path.cwd())
+    print(fleet.target_line, file=sys.stderr)
+    clients = AzureClients(storage_endpoints(fleet))
+    store = AzureBlobStore(clients)
+    names = queue_names(fleet.name)
+    queues = FleetQueues(*(AzureTileQueue(clients, name) for name in (names.tiles, names.urgent, names.poison)))
+    queues.tiles.depth()  # no storage, no queue, no right: said now, in one sentence
+    if job is not None:
+        read_job(store, job)
+    worker = settings.worker or f"{socket.gethostname()}-{os.getpid()}"
+    set_up_logging(bound={"worker": worker})
+    signals = SignalNotice()
+    signals.install()
+    finished = all_explained(store, job) if until_empty else None
+    return build_worker(
+        settings, fleet, store, queues, worker=worker, signals=signals, is_finished=finished, most_received=most_received
+    ).run()
+
+
+def build_worker(
+    settings: Settings,
+    fleet: Fleet,
+    store: BlobStore,
+    queues: FleetQueues,
+    *,
+    worker: str,
+    signals: SignalNotice,
+    is_finished: Callable[[], bool] | None = None,
+    most_received: int | None = None,
+) -> Worker:
+    """Put a worker together from its parts, over any storage."""
+    state = WorkerState(settings)
+    keeper = LeaseKeeper(
+        queues, lease_seconds=settings.lease_seconds, limit_seconds=state.limit_seconds, on_stuck=state.on_stuck
+    )
+    budget = ByteBudget(settings.memory_bytes)
+    reporter = Reporter(store, keeper, budget, state, LoadMeter(), worker=worker, vm=socket.gethostname())
+    jobs = JobWatch(store)
+    patience = Patience()
+    datasets = OpenDatasets(
+        store,
+        Machine(
+            stac_url=fleet.stac_url,
+            cache_folder=settings.cache_folder,
+            scratch_folder=settings.scratch_folder,
+            weights=settings.weights,
+            device=settings.device,
+            threads=settings.threads,
+        ),
+    )
+    settle = SettleStage(
+        store=store,
+        queues=queues,
+        keeper=keeper,
+        budget=budget,
+        reporter=reporter,
+        patience=patience,
+        worker=worker,
+        is_evicted=state.is_evicted,
+        on_unfit=state.on_unfit,
+        on_settled=state.on_settled,
+    )
+    upload = UploadStage(store, settings.scratch_folder, worker)
+    steps = Steps(
+        download=DownloadStage(store, jobs, datasets, budget, keeper, state.leaving),
+        infer=InferStage(state.busy),
+        upload=lambda work: patience.call(lambda: upload(work), work),
+        settle=settle,
+    )
+    return Worker(
+        state,
+        receive=ReceiveStage(queues, store, keeper, reporter),
+        steps=steps,
+        keeper=keeper,
+        reporter=reporter,
+        leaving=Leaving(queues, keeper, reporter, state.expected_infer_seconds),
+        signals=signals,
+        is_finished=is_finished,
+        most_received=most_received,
+    )
+
+
+def all_explained(store: BlobStore, job: str | None) -> Callable[[], bool]:
+    """Whether all asked tiles (of one job, or of all) are committed or explained, looked up now and then."""
+    checked_at = float("-inf")
+
+    def is_finished() -> bool:
+        nonlocal checked_at
+        if time.monotonic() - checked_at < UNTIL_EMPTY_CHECK_SECONDS:
+            return False
+        checked_at = time.monotonic()
+        try:
+            ids = [job] if job is not None else [record.id for record in list_jobs(store)]
+            return all(completion(store, job_id).is_complete for job_id in ids)
+        except NotFound:
+            return False  # a job is being written at this moment
+
+    return is_finished
