@@ -1,4 +1,4 @@
-"""One job from its plan to messages: records written once, then whatever of its list is not on the queue yet."""
+"""One job from its plan to messages: records written once, then what of its list is not on the queue yet."""
 
 from __future__ import annotations
 
@@ -169,9 +169,7 @@ def _standings(store: BlobStore, job: Job, asked: bytes) -> Standings:
     return read_standings(store, job.dataset, asked_tiles(asked), job.asked_count)
 
 
-def _outcome(
-    job: Job, state: JobState, asked: bytes, standings: Standings, *, end: int, new: int
-) -> Outcome:
+def _outcome(job: Job, state: JobState, asked: bytes, standings: Standings, *, end: int, new: int) -> Outcome:
     """Count the asked list against what is done."""
     done = done_in_reach = 0
     if standings.has_done:

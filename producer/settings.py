@@ -34,12 +34,16 @@ class Settings(BaseModel):
     connections: int = Field(
         16, ge=1, le=256, description="Connections of each of them: messages on their way at a time."
     )
+    cache_folder: Path = Field(
+        default_factory=lambda: Path.home() / ".cache" / "tilefleet",
+        description="Boundaries that were downloaded once, kept between runs.",
+    )
     weights_limit_bytes: int = Field(
         8 * 1024**3, ge=1, description="Largest weights file that is read from disk, web or container."
     )
-    boundaries: Path | None = Field(
-        None,
-        description="Boundaries file instead of the shipped one; its variable is TILEFLEET_BOUNDARIES.",
+    boundaries: str = Field(
+        "",
+        description="Like --boundaries; its variable is TILEFLEET_BOUNDARIES.",
     )
 
     @classmethod

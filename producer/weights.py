@@ -54,7 +54,8 @@ def fetch_weights(text: str, store: BlobStore, folder: Path, *, limit_bytes: int
     path = Path(text).expanduser()
     if not path.is_file():
         raise BadInput(
-            f"there is no weights file {text[:200]!r}; give a file, an https address, or blob:NAME of the container"
+            f"there is no weights file {text[:200]!r}; give a file, an https address, "
+            "or blob:NAME of the container"
         )
     return PinnedWeights(_digest_of(path, limit_bytes), path)
 
@@ -104,9 +105,13 @@ async def _download(url: str, path: Path, limit_bytes: int) -> str:
                         url = urljoin(url, answer.headers["Location"])
                         continue
                     if answer.status != 200:
-                        raise BadInput(f"{_shown(url)} answered {answer.status}: check the address of the weights")
+                        raise BadInput(
+                            f"{_shown(url)} answered {answer.status}: check the address of the weights"
+                        )
                     _check_length(answer.content_length, _shown(url), limit_bytes)
-                    return await _store(answer.content.iter_chunked(CHUNK_BYTES), path, _shown(url), limit_bytes)
+                    return await _store(
+                        answer.content.iter_chunked(CHUNK_BYTES), path, _shown(url), limit_bytes
+                    )
     except (aiohttp.ClientError, TimeoutError) as error:
         raise BadInput(
             f"the weights at {_shown(url)} could not be read ({type(error).__name__}): "

@@ -1,0 +1,170 @@
+"""From the words of a command to a plan: what can be wrong is found here, before anything is written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Final
+
+from contract.blob_store import BlobStore
+from contract.dataset import Dataset
+from contract.errors import BadInput
+from contract.job_store import read_dataset, read_job
+from contract.recipe import ParameterValue, RecipeDeclaration, find_recipe
+from producer.period import parse_years
+from producer.plan import PARTIAL_YEAR, Ask, JobPlan, Pins, make_dataset, plan_jobs
+from producer.region import Region
+from producer.weights import PinnedWeights, fetch_weights
+
+DEFAULT_RECIPE: Final = "tessera"
+WEIGHTS: Final = "weights"
+"""`--set weights=...` is no parameter of a recipe: it is pinned by digest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """`producer enqueue`, as typed."""
+
+    year: str | None = None
+    recipe: str | None = None
+    assignments: Sequence[str] = ()
+    """`key=value`."""
+    job: str | None = None
+    like: str | None = None
+    limit: int | None = None
+    canary: int = 0
+    is_urgent: bool = False
+    is_partial_allowed: bool = False
+    is_untrained_allowed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """Options that were checked on their own, without region and storage."""
+
+    options: Options
+    declaration: RecipeDeclaration
+    given: Mapping[str, str]
+    """Parameters of the recipe, as typed."""
+    weights: str | None
+    """What `weights=` says."""
+    years: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """An earlier job to do likewise."""
+
+    dataset: Dataset
+    settings: Mapping[str, ParameterValue]
+    """All parameters of its recipe, also those that do not change the result."""
+
+
+def check_options(options: Options, *, today: date, like: Pattern | None) -> Wish:
+    """The options' meaning; BadInput for the first that has none."""
+    if options.limit is not None and options.limit < 1:
+        raise BadInput(f"--limit {options.limit} asks for no tile; give 1 or more")
+    if options.canary < 0:
+        raise BadInput(f"--canary {options.canary} is no number of tiles; give 1 or more")
+    if like and options.recipe not in {None, like.dataset.recipe}:
+        raise BadInput(
+            f"--like {options.like} is of recipe {like.dataset.recipe}: leave out --recipe, or --like"
+        )
+    declaration = find_recipe(like.dataset.recipe if like else options.recipe or DEFAULT_RECIPE)
+    if like and like.dataset.code_version != declaration.code_version:
+        raise BadInput(
+            f"job {options.like} was made by {declaration.name} {like.dataset.code_version}, here is "
+            f"{declaration.code_version}: the results would not be alike; leave out --like"
+        )
+    given = parse_assignments(options.assignments)
+    weights = given.pop(WEIGHTS, None) if declaration.uses_weights else None
+    if weights is not None and options.is_untrained_allowed:
+        raise BadInput("--untrained and --set weights= exclude each other: leave one out")
+    declaration.resolve(given)
+    years: tuple[int, ...]
+    if like and options.year is None:
+        years = (int(like.dataset.period),)
+    else:
+        years = parse_years(options.year, today=today, is_partial_allowed=options.is_partial_allowed)
+    return Wish(options, declaration, given, weights, years)
+
+
+def parse_assignments(assignments: Sequence[str]) -> dict[str, str]:
+    """`key=value` texts as a dictionary; BadInput for one without a key or given twice."""
+    given: dict[str, str] = {}
+    for assignment in assignments:
+        key, sign, value = assignment.partition("=")
+        if not key or not sign:
+            raise BadInput(f"--set {assignment[:80]!r} is not key=value")
+        if key in given:
+            raise BadInput(f"--set {key} is given twice: leave one out")
+        given[key] = value
+    return given
+
+
+def read_pattern(store: BlobStore, job_id: str) -> Pattern:
+    """The job that `--like` names."""
+    job = read_job(store, job_id)
+    return Pattern(read_dataset(store, job.dataset), job.settings)
+
+
+def choose_weights(
+    wish: Wish, like: Pattern | None, store: BlobStore, folder: Path, *, limit_bytes: int, is_laptop: bool
+) -> PinnedWeights | None:
+    """The weights to pin; None: untrained, which must be typed outside the laptop cloud, or none used."""
+    if not wish.declaration.uses_weights or wish.options.is_untrained_allowed:
+        return None
+    if wish.weights is not None:
+        return fetch_weights(wish.weights, store, folder, limit_bytes=limit_bytes)
+    if like and like.dataset.weights_sha256:
+        return PinnedWeights(like.dataset.weights_sha256, None)
+    if is_laptop or (like and not like.dataset.is_trained):
+        return None
+    raise BadInput(
+        f"recipe {wish.declaration.name} needs weights: add --set weights= with a file, an https address or "
+        "blob:NAME, or type --untrained for results that mean nothing"
+    )
+
+
+def make_plans(
+    wish: Wish,
+    region: Region,
+    like: Pattern | None,
+    weights: PinnedWeights | None,
+    boundaries_sha256: str,
+    *,
+    today: date,
+    created: str,
+) -> tuple[JobPlan, ...]:
+    """One job per year; `created` is now, UTC, ISO 8601."""
+    settings = wish.declaration.resolve(wish.given)
+    if like:
+        settings = {**settings, **like.settings, **{name: settings[name] for name in wish.given}}
+    pins = Pins(
+        declaration=wish.declaration,
+        settings=settings,
+        weights_sha256=weights.sha256 if weights else None,
+        is_trained=weights is not None or not wish.declaration.uses_weights,
+        boundaries_sha256=like.dataset.boundaries_sha256 if like else boundaries_sha256,
+    )
+    datasets = [make_dataset(pins, year, is_partial=_is_partial(year, like, today)) for year in wish.years]
+    options = wish.options
+    ask = Ask(
+        label=options.job or region.label,
+        is_label_exact=options.job is not None and len(wish.years) == 1,
+        text=region.text,
+        cells=region.cells,
+        limit=options.limit,
+        canary_count=options.canary,
+        is_urgent=options.is_urgent,
+    )
+    return plan_jobs(ask, datasets, settings, created=created)
+
+
+def _is_partial(year: int, like: Pattern | None, today: date) -> bool:
+    """Not over when it was asked; a job like an earlier one joins it, also when the year is over now."""
+    if like and like.dataset.period == str(year):
+        return bool(like.dataset.parameters.get(PARTIAL_YEAR, False))
+    return year >= today.year

@@ -1,0 +1,139 @@
+"""One `producer enqueue`, step by step: check, resolve, look at the storage, then preview or send.
+
+Whatever can be wrong without storage is found before storage is touched, and nothing is written
+before all of it is known to be right.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from rich.console import Console
+
+from contract.errors import StorageError
+from contract.fleet import Fleet
+from producer.asking import Options, Wish, check_options, choose_weights, make_plans, read_pattern
+from producer.boundaries import Boundaries, open_boundaries
+from producer.enqueue import Outcome, Storage, check_storage, enqueue_job, keep_boundaries, preview_job
+from producer.exit_codes import ExitCode
+from producer.plan import JobPlan
+from producer.progress import (
+    SendingBar,
+    dataset_sentence,
+    next_commands,
+    outcome_detail,
+    outcome_sentence,
+)
+from producer.region import resolve
+from producer.send import EndedEarly
+from producer.settings import Settings
+from producer.weights import keep_weights
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What was typed."""
+
+    options: Options
+    regions: Sequence[str]
+    exclude: Sequence[str]
+    boundaries: str
+    """Empty: the shipped ones."""
+    is_dry: bool
+
+
+def run_request(
+    request: Request, settings: Settings, fleet: Fleet, storage: Storage, *, console: Console, now: datetime
+) -> ExitCode:
+    """Carry out one enqueue and say on `console` what came of it. BadInput: nothing was enqueued.
+
+    `now` is UTC.
+    """
+    options = request.options
+    like = None
+    if options.like:
+        check_storage(storage)
+        like = read_pattern(storage.store, options.like)
+    wish = check_options(options, today=now.date(), like=like)
+    console.print(_years_sentence(wish), markup=False)
+    boundaries = open_boundaries(request.boundaries, settings.cache_folder)
+    region = resolve(request.regions, exclude=request.exclude, boundaries=boundaries)
+    check_storage(storage)
+    with tempfile.TemporaryDirectory(prefix="tilefleet-weights-") as folder:
+        weights = choose_weights(
+            wish,
+            like,
+            storage.store,
+            Path(folder),
+            limit_bytes=settings.weights_limit_bytes,
+            is_laptop=fleet.is_laptop,
+        )
+        stamp = now.isoformat(timespec="seconds")
+        plans = make_plans(wish, region, like, weights, boundaries.sha256, today=now.date(), created=stamp)
+        for plan in plans:
+            console.print(dataset_sentence(plan.dataset), markup=False)
+        if request.is_dry:
+            return _preview(plans, storage, console)
+        if weights:
+            keep_weights(weights, storage.store)
+    _keep_boundaries(plans, boundaries, storage)
+    return _send(plans, fleet, storage, console, now=stamp)
+
+
+def _years_sentence(wish: Wish) -> str:
+    years = wish.years
+    typed = wish.options.year or wish.options.like
+    which = f"year {years[0]}" if len(years) == 1 else f"years {years[0]} to {years[-1]}, one job each"
+    return which if typed else f"{which} (the last complete one; --year chooses another)"
+
+
+def _keep_boundaries(plans: Sequence[JobPlan], boundaries: Boundaries, storage: Storage) -> None:
+    # A dataset that another job pinned may follow other boundaries: its land was stored then.
+    if any(plan.dataset.boundaries_sha256 == boundaries.sha256 for plan in plans):
+        keep_boundaries(storage.store, boundaries.sha256, boundaries.land_flatgeobuf)
+
+
+def _preview(plans: Sequence[JobPlan], storage: Storage, console: Console) -> ExitCode:
+    for plan in plans:
+        outcome = preview_job(storage.store, plan)
+        console.print(f"would enqueue {outcome_detail(outcome)}", markup=False)
+        console.print(outcome_sentence(outcome, is_dry=True), markup=False)
+    return ExitCode.DONE
+
+
+def _send(
+    plans: Sequence[JobPlan], fleet: Fleet, storage: Storage, console: Console, *, now: str
+) -> ExitCode:
+    with SendingBar(console) as bar:
+        try:
+            outcomes = [enqueue_job(storage, plan, now=now, watcher=bar) for plan in plans]
+        except KeyboardInterrupt:
+            return _ended(bar, ExitCode.INTERRUPTED, "interrupted")
+        except (StorageError, EndedEarly) as error:
+            return _ended(bar, ExitCode.ENDED_EARLY, str(error))
+    _say_outcomes(outcomes, fleet, console.print)
+    return ExitCode.DONE
+
+
+def _ended(bar: SendingBar, code: ExitCode, why: str) -> ExitCode:
+    came_to = (
+        f"job {bar.interrupted_job} came to tile {bar.position}"
+        if bar.interrupted_job
+        else "nothing was sent"
+    )
+    bar.say(f"producer: {why}; {came_to}: type the same command again to go on")
+    return code
+
+
+def _say_outcomes(outcomes: Sequence[Outcome], fleet: Fleet, say: Callable[..., None]) -> None:
+    for outcome in outcomes:
+        say(outcome_detail(outcome), markup=False)
+        say(outcome_sentence(outcome), markup=False)
+    if len(outcomes) > 1:
+        say(f"campaign {outcomes[0].job.campaign}: {len(outcomes)} jobs", markup=False)
+    fleet_option = "" if fleet.is_laptop else f" --fleet {fleet.name}"
+    say("next: " + "\n      ".join(next_commands(fleet, outcomes, fleet_option)), markup=False)
