@@ -54,13 +54,13 @@ class ToyRecipe:
     def plan(self, tile: TileId) -> Plan:
         return Plan(tile=tile, memory_bytes=int(self._settings["memory_bytes"]), detail=None)
 
-    def download(self, plan: Plan, progress: Progress) -> Any:
+    def download(self, plan: Plan, progress: Progress) -> Any:  # noqa: ARG002 - the protocol
         if self._fault == "source":
             raise TryLater("the toy source says 503")
         self._wait("download_seconds", progress)
         return None
 
-    def prepare(self, plan: Plan, downloaded: Any) -> Prepared:
+    def prepare(self, plan: Plan, downloaded: Any) -> Prepared:  # noqa: ARG002 - the protocol
         if self._fault == "kill in prepare":
             os.kill(os.getpid(), signal.SIGKILL)
         if self._fault == "tile":
