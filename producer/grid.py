@@ -22,6 +22,9 @@ Mask = NDArray[np.bool_]
 Cells = NDArray[np.int16]
 """(n, 2): row and column as in GridCell, sorted by row, then column, none twice."""
 
+Area = shapely.Geometry | NDArray[np.object_]
+"""One geometry or an array of them; what is not a polygon in there is ignored."""
+
 Blocks = NDArray[np.int64]
 """(n, 2): row and column of the south-west cells of square blocks, as positions in a mask."""
 
@@ -84,17 +87,17 @@ def _span(low: Decimal, high: Decimal, indices: range) -> slice:
     return slice(first - indices.start, end - indices.start)
 
 
-def mask_touching(geometry: shapely.Geometry) -> Mask:
+def mask_touching(geometry: Area) -> Mask:
     """The cells that share area with the polygons of `geometry` (valid, EPSG:4326, within +-180 and +-90)."""
     return _mask(geometry, wholly=False)
 
 
-def mask_within(geometry: shapely.Geometry) -> Mask:
+def mask_within(geometry: Area) -> Mask:
     """The cells that lie wholly inside one polygon of `geometry`."""
     return _mask(geometry, wholly=True)
 
 
-def polygons_of(geometry: shapely.Geometry | NDArray[np.object_]) -> NDArray[np.object_]:
+def polygons_of(geometry: Area) -> NDArray[np.object_]:
     """Every polygon in a geometry or several, also in nested collections; empty ones and lines left out."""
     parts: NDArray[np.object_] = np.atleast_1d(np.asarray(geometry, dtype=object))
     while (shapely.get_type_id(parts) > shapely.GeometryType.POLYGON).any():
@@ -103,7 +106,7 @@ def polygons_of(geometry: shapely.Geometry | NDArray[np.object_]) -> NDArray[np.
     return areas
 
 
-def _mask(geometry: shapely.Geometry, *, wholly: bool) -> Mask:
+def _mask(geometry: Area, *, wholly: bool) -> Mask:
     mask = empty_mask()
     # One by one: each polygon has a tight bounding box, and a prepared test of a country with a
     # thousand islands would look at all of them for every cell of sea.

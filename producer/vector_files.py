@@ -52,7 +52,7 @@ class Layer:
 def read_layers(path: Path) -> list[Layer]:
     """Every layer of a file that has geometries; BadInput for no file, or one that nothing reads."""
     if not path.is_file():
-        raise BadInput(f"there is no file {path}")
+        raise BadInput(f"{path} is a folder, not a file" if path.is_dir() else f"there is no file {path}")
     if (size := path.stat().st_size) > MAX_FILE_BYTES:
         raise BadInput(f"{path} has {size} bytes, more than the {MAX_FILE_BYTES} that are read: simplify it")
     if path.suffix.lower() in PARQUET_SUFFIXES:
@@ -62,7 +62,8 @@ def read_layers(path: Path) -> list[Layer]:
         names = [name for name, geometry_type in pyogrio.list_layers(source) if geometry_type is not None]
         return [_read_ogr_layer(source, name) for name in names]
     except (DataSourceError, DataLayerError, UnicodeDecodeError) as error:
-        raise BadInput(f"{path} is no vector file that GDAL can read: {error}") from error
+        reason = str(error).partition(";")[0]
+        raise BadInput(f"{path} is no vector file that GDAL can read: {reason}") from error
 
 
 def _read_ogr_layer(source: str, name: str) -> Layer:

@@ -44,6 +44,9 @@ MOSTLY_ALL = 0.95
 DISPUTED_PARTS = {"Crimea", "West Bank", "Gaza Strip"}
 """Parts that are left to `--boundaries FILE`: whose they are is not ours to say."""
 
+WHOLLY_DIVIDED = "826"
+"""The ISO number of the country whose parts together are to be the whole: the United Kingdom."""
+
 PLACES_WITHOUT_CODE = {  # ISO codes (user-assigned or none), continent, UN region, UN subregion
     "Akrotiri": ("", "", "Asia", "Asia", "Western Asia"),
     "Baikonur": ("", "", "Asia", "Asia", "Central Asia"),
@@ -182,7 +185,18 @@ def part_rows(coder: Path, countries: list[Row]) -> list[Row]:
         area = shapely.intersection(parent.geometry, outline)
         if 0 < area.area < MOSTLY_ALL * parent.geometry.area:
             parts.append(_part(about, area, parent))
-    return sorted(parts, key=lambda row: row.name)
+    return sorted(_complete(parts, parents[WHOLLY_DIVIDED]), key=lambda row: row.name)
+
+
+def _complete(parts: list[Row], parent: Row) -> list[Row]:
+    """Give every piece of a country that no part's outline covers to the part that it is nearest to."""
+    own = [row for row in parts if row.admin == parent.name]
+    areas = [row.geometry for row in own]
+    for piece in shapely.get_parts(shapely.difference(parent.geometry, shapely.union_all(areas))):
+        nearest = int(np.argmin(shapely.distance(piece, np.array(areas, dtype=object))))
+        areas[nearest] = shapely.union(areas[nearest], piece)
+    others = [row for row in parts if row.admin != parent.name]
+    return others + [replace(row, geometry=area) for row, area in zip(own, areas, strict=True)]
 
 
 def _part(about: dict, area: shapely.Geometry, parent: Row) -> Row:

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import numpy as np
 import shapely
-from numpy.typing import NDArray
+
+from producer.antimeridian import Ring, ring_area
 
 STEP_DEGREES = 2.0**-13
 """Coordinates are rounded to this (14 m; the source itself is rounded to 200 by 400 m). A power of two
@@ -21,9 +22,6 @@ leaves the low bytes of every double zero, which halves the compressed file."""
 
 SPECK_DEGREES = 1e-4
 """Half the side of the square that stands for an island which the source's rounding flattened."""
-
-Ring = NDArray[np.float64]
-"""(n, 2): longitude, latitude in degrees; the first point repeated at the end."""
 
 
 def read_objects(path: Path, name: str) -> list[tuple[dict[str, object], shapely.Geometry]]:
@@ -48,7 +46,7 @@ def _arcs(topology: dict) -> list[Ring]:
 
 
 def _polygon(rings: list[list[int]], arcs: list[Ring]) -> shapely.Geometry:
-    shell, *holes = (ring_area(_ring(indices, arcs)) for indices in rings)
+    shell, *holes = (_area(_ring(indices, arcs)) for indices in rings)
     return shapely.difference(shell, shapely.union_all(holes)) if holes else shell
 
 
@@ -58,27 +56,7 @@ def _ring(indices: list[int], arcs: list[Ring]) -> Ring:
     return np.concatenate([pieces[0], *(piece[1:] for piece in pieces[1:])])
 
 
-def ring_area(ring: Ring) -> shapely.Geometry:
-    """The area inside a ring on the sphere, valid and within +-180 degrees."""
-    unrolled = ring.copy()
-    unrolled[:, 0] = np.unwrap(ring[:, 0], period=360)
-    (first_x, _), (last_x, _) = unrolled[0], unrolled[-1]
-    if abs(last_x - first_x) > 180:  # once around the earth: Antarctica
-        pole = [(last_x, -90.0), (first_x, -90.0), unrolled[0]]
-        unrolled = np.vstack([unrolled, pole])
-    if len(unrolled) < 4 or shapely.Polygon(unrolled).area == 0:
-        return shapely.buffer(shapely.MultiPoint(ring), SPECK_DEGREES, cap_style="square")
-    area = shapely.make_valid(shapely.Polygon(unrolled), method="structure", keep_collapsed=False)
-    return _cut_at_antimeridian(area)
-
-
-def _cut_at_antimeridian(area: shapely.Geometry) -> shapely.Geometry:
-    west, _, east, _ = area.bounds
-    if west >= -180 and east <= 180:
-        return area
-    worlds = (shapely.box(turn - 180, -90, turn + 180, 90) for turn in (-360, 0, 360))
-    pieces = [
-        shapely.transform(shapely.intersection(area, world), lambda points, turn=turn: points - (turn, 0))
-        for world, turn in zip(worlds, (-360, 0, 360), strict=True)
-    ]
-    return shapely.union_all(pieces)
+def _area(ring: Ring) -> shapely.Geometry:
+    """The area inside a ring; a square for an island that the source's rounding left without any."""
+    area = ring_area(ring)
+    return area if area.area else shapely.buffer(shapely.MultiPoint(ring), SPECK_DEGREES, cap_style="square")
