@@ -7,6 +7,8 @@ from collections.abc import Mapping
 
 MAX_APPEND_BYTES = 4 * 1024 * 1024
 MAX_METADATA_BYTES = 8 * 1024
+NO_BLOB = ""
+"""In the place of a copy target's ETag: there must be no blob."""
 LEASE_SECONDS = range(15, 61)
 
 # Metadata travels as HTTP headers and comes back as XML: names fold case, values lose outer blanks, empty

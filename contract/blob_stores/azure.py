@@ -17,7 +17,7 @@ from azure.storage.blob import BlobClient, BlobLeaseClient, BlobProperties, Cont
 
 from contract.azure_clients import MIB, AzureClients
 from contract.azure_errors import error_code, translated
-from contract.blob_limits import check_append, check_lease_length, checked_metadata
+from contract.blob_limits import NO_BLOB, check_append, check_lease_length, checked_metadata
 from contract.blob_store import SMALL_BLOB_BYTES, Blob, BlobInfo, BlobLease
 from contract.errors import AlreadyExists, Changed, NotFound, StorageUnavailable
 
@@ -139,17 +139,22 @@ class AzureBlobStore:
             raise
         return self.info(name)
 
-    def copy(self, source: str, target: str) -> BlobInfo:
+    def copy(self, source: str, target: str, *, if_target_etag: str | None = None) -> BlobInfo:
+        """As promised; with an ETag only over that very blob (NO_BLOB: over none), else Changed."""
         original = self.info(source)
         client = self._records.get_blob_client(target)
-        with translated(f"copying {source} to", target):
-            client.start_copy_from_url(
-                self._records.get_blob_client(source).url,
-                source_etag=original.etag,
-                source_match_condition=MatchConditions.IfNotModified,
-                destination_lease=self._leases.get(target),
-            )
-            copied = _finished_copy(client)
+        try:
+            with translated(f"copying {source} to", target):
+                client.start_copy_from_url(
+                    self._records.get_blob_client(source).url,
+                    source_etag=original.etag,
+                    source_match_condition=MatchConditions.IfNotModified,
+                    destination_lease=self._leases.get(target),
+                    **_over(if_target_etag),
+                )
+                copied = _finished_copy(client)
+        except AlreadyExists as error:
+            raise Changed(str(error)) from error
         _check_same(copied, original.length, original.md5, f"copying {source} to {target}")
         return copied
 
@@ -248,6 +253,12 @@ class _AzureLease:
 
 def _only_if(etag: str) -> dict[str, Any]:
     return {"etag": etag, "match_condition": MatchConditions.IfNotModified}
+
+
+def _over(target_etag: str | None) -> dict[str, Any]:
+    if target_etag is None:
+        return {}
+    return _only_if(target_etag) if target_etag != NO_BLOB else {"match_condition": MatchConditions.IfMissing}
 
 
 def _create_append_blob(client: BlobClient) -> None:

@@ -12,7 +12,7 @@ from itertools import count
 from pathlib import Path
 from threading import RLock
 
-from contract.blob_limits import check_append, check_lease_length, checked_metadata
+from contract.blob_limits import NO_BLOB, check_append, check_lease_length, checked_metadata
 from contract.blob_store import SMALL_BLOB_BYTES, Blob, BlobInfo, BlobLease
 from contract.errors import AlreadyExists, Changed, NotFound, StorageError
 from contract.simulated_faults import Fault, effect, no_fault
@@ -156,9 +156,12 @@ class SimulatedBlobStore:
             self._check_lease(name)
             return self._container.write(name, stored.data, checked)
 
-    def copy(self, source: str, target: str) -> BlobInfo:
+    def copy(self, source: str, target: str, *, if_target_etag: str | None = None) -> BlobInfo:
         with effect(self._fault, "copy", target), self._container.lock:
             original = self._container.existing(source)
+            there = self._container.find(target)
+            if if_target_etag is not None and if_target_etag != (there.info.etag if there else NO_BLOB):
+                raise Changed(f"copying {source} to {target}: 412 ConditionNotMet; read it again")
             self._check_lease(target)
             return self._container.write(target, bytes(original.data), original.info.metadata)
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from contract.blob_limits import NO_BLOB
 from contract.errors import AlreadyExists, Changed, NotFound
 
 BLOCKS = 8 * 1024 * 1024 + 5  # one byte count that makes the adapter upload more than one block
@@ -162,6 +163,21 @@ def test_a_copy_has_the_sources_bytes_and_md5_over_whatever_was_there(store):
     assert (copied.name, copied.length, copied.md5) == ("target", 3, md5(b"new"))
     assert store.read("target").data == b"new"
     assert store.read("source").data == b"new"
+
+
+def test_a_conditional_copy_lands_only_on_what_was_seen(store):
+    store.put("source", b"new")
+    store.copy("source", "target", if_target_etag=NO_BLOB)
+    seen = store.info("target")
+    for condition in (NO_BLOB, '"0xNOT"'):
+        with pytest.raises(Changed):
+            store.copy("source", "target", if_target_etag=condition)
+    assert store.info("target") == seen
+    store.copy("source", "target", if_target_etag=seen.etag)
+    store.delete("target")
+    with pytest.raises(Changed):
+        store.copy("source", "target", if_target_etag=seen.etag)
+    assert list(store.names("target")) == []
 
 
 def test_copying_a_file_of_several_blocks_keeps_its_md5(store, tmp_path):
