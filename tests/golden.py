@@ -64,7 +64,7 @@ def tiny_weights(model: str, *, qk_norm: bool = False) -> Weights:
         published_dimensions(model),
         width=16,
         optical=Backbone(layers=2, heads=2, feedforward=24),
-        radar=Backbone(layers=1, heads=4, feedforward=32),
+        radar=Backbone(layers=1, heads=4 if model == "v1.1" else 2, feedforward=32),
         representation=20,
         qk_norm=qk_norm,
     )

@@ -90,15 +90,15 @@ def _read_checkpoint(path: Path) -> dict[str, Any]:
     """The file's top-level dict. Its tensors stay on disk until used: most files hold more than we take."""
     try:
         with torch.serialization.safe_globals([argparse.Namespace]):  # plain attributes, no code
-            checkpoint = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+            checkpoint = torch.load(path, map_location="cpu", weights_only=True, mmap=_is_zip(path))
     except pickle.UnpicklingError as error:
         raise BadInput(
             f"{path} holds more than tensors and plain values, or is no torch file; nothing in it was run: "
-            f"save its state dict and settings alone ({_first_line(error)})"
+            f"save its state dict and settings alone ({_reason(error)})"
         ) from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+    except Exception as error:  # torch meets malformed bytes with anything from IndexError to struct.error
         raise BadInput(
-            f"{path} is no complete torch checkpoint, fetch it again ({_first_line(error)})"
+            f"{path} is no complete torch checkpoint, fetch it again ({_reason(error)})"
         ) from error
     if not isinstance(checkpoint, dict):
         raise BadInput(
@@ -107,8 +107,16 @@ def _read_checkpoint(path: Path) -> dict[str, Any]:
     return checkpoint
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:160]
+def _is_zip(path: Path) -> bool:
+    """Torch's format since 1.6; only this one can stay on disk while it is read."""
+    with path.open("rb") as file:
+        return file.read(4) == b"PK\x03\x04"
+
+
+def _reason(error: Exception) -> str:
+    """The sentence of a long report that names what was met, or its first one."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    return next((line for line in lines if "Unsupported" in line), lines[0]).split(". ")[0][:160]
 
 
 def _tensors(checkpoint: dict[str, Any], keys: tuple[str, ...], path: Path, model: str) -> dict[str, Tensor]:
