@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-
 
 def main() -> None:
     from producer.cli import run  # noqa: PLC0415 - see above
 
-    sys.exit(run())
+    run()
 
 
 if __name__ == "__main__":

@@ -120,8 +120,17 @@ class SenderPool:
 class BulkTileQueue:
     """The queue of an SDK adapter, with a `send_many` that uses every core."""
 
-    def __init__(self, sdk: TileQueue, queue_url: str, authority: Authority, pool: SenderPool) -> None:
+    def __init__(
+        self,
+        sdk: TileQueue,
+        queue_url: str,
+        authority: Authority,
+        pool: SenderPool,
+        *,
+        few_bodies: int = FEW_BODIES,
+    ) -> None:
         self._sdk = sdk
+        self._few_bodies = few_bodies
         self._address = address_of(queue_url, sdk.name)
         self._authority = authority
         self._pool = pool
@@ -131,7 +140,7 @@ class BulkTileQueue:
         return self._sdk.name
 
     def send_many(self, bodies: Sequence[str]) -> None:
-        if len(bodies) <= FEW_BODIES:
+        if len(bodies) <= self._few_bodies:
             self._sdk.send_many(bodies)
             return
         for body in bodies:

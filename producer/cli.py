@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Annotated, Any, NoReturn
 
-import click
 import typer
 from rich.console import Console
 
@@ -49,7 +48,20 @@ FleetName = Annotated[
 ]
 
 
+@contextmanager
+def _named_exits() -> Iterator[None]:
+    """Only mistakes and storage are expected here; anything else is a bug and shows where."""
+    try:
+        yield
+    except (BadInput, StorageError) as error:
+        errors.print(f"producer: {error}", style="red", markup=False)
+        raise typer.Exit(ExitCode.BAD_INPUT) from error
+    except KeyboardInterrupt as error:
+        raise typer.Exit(ExitCode.INTERRUPTED) from error
+
+
 @app.command()
+@_named_exits()
 def tiles(regions: Regions, exclude: Excluded = [], boundaries: BoundariesFile = None) -> None:  # noqa: B006
     """Print the names of a region's tiles, one per line. Needs no fleet and no network.
 
@@ -68,6 +80,7 @@ def tiles(regions: Regions, exclude: Excluded = [], boundaries: BoundariesFile =
 
 
 @app.command()
+@_named_exits()
 def enqueue(  # noqa: PLR0917 - typer makes options of them
     regions: Regions,
     year: Annotated[
@@ -138,6 +151,7 @@ def enqueue(  # noqa: PLR0917 - typer makes options of them
 
 
 @app.command()
+@_named_exits()
 def jobs(fleet: FleetName = None) -> None:
     """List the jobs of a fleet, with their state and how many of their tiles were enqueued."""
     from contract.job_store import list_jobs, read_cursor, read_status
@@ -162,23 +176,10 @@ def jobs(fleet: FleetName = None) -> None:
         Console(width=None if sys.stdout.isatty() else 240, highlight=False).print(jobs_table(rows))
 
 
-def run(arguments: list[str] | None = None) -> int:
-    """The command's exit status. Only mistakes and storage are expected here; anything else is a bug."""
+def run() -> None:
+    """The command, to its exit status."""
     signal.signal(signal.SIGTERM, _interrupt)
-    try:
-        code = app(args=arguments, prog_name="producer", standalone_mode=False)
-    except click.ClickException as error:
-        return _complain(f"{error.format_message()} (producer --help)")
-    except (BadInput, StorageError) as error:
-        return _complain(str(error))
-    except (click.Abort, KeyboardInterrupt):
-        return ExitCode.INTERRUPTED
-    return int(code or ExitCode.DONE)
-
-
-def _complain(sentence: str) -> ExitCode:
-    errors.print(f"producer: {sentence}", style="red", markup=False)
-    return ExitCode.BAD_INPUT
+    app(prog_name="producer")
 
 
 def _say_target(named: str | None) -> Fleet:

@@ -18,6 +18,7 @@ SERVICE_VERSION = "2025-11-05"
 
 NEVER_EXPIRES = "-1"
 CONTENT_TYPE = "application/xml"
+_BREAKS = {"\r": "&#13;"}  # unescaped, an XML reader makes a line feed of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ def address_of(queue_url: str, queue_name: str) -> QueueAddress:
 
 def message_xml(body: str) -> bytes:
     """The request's content. XML has no way to say most control characters: the codec escapes them."""
-    return f"<QueueMessage><MessageText>{escape(body)}</MessageText></QueueMessage>".encode()
+    return f"<QueueMessage><MessageText>{escape(body, _BREAKS)}</MessageText></QueueMessage>".encode()
 
 
 def headers_for(
