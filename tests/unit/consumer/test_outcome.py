@@ -1,0 +1,154 @@
+"""What an attempt's end means for its tile and its worker: tables of cases."""
+
+from __future__ import annotations
+
+import errno
+from dataclasses import replace
+
+import pytest
+
+from consumer.outcome import (
+    MAX_FRUITLESS_ATTEMPTS,
+    SOURCE_PATIENCE_SECONDS,
+    Delivery,
+    Drop,
+    Poison,
+    Return,
+    judge,
+    judge_delivery,
+    moved,
+    source_pause_seconds,
+)
+from contract.errors import GiveUp, LeaseLost, Stopped, StorageUnavailable, TryLater, WorkerUnfit
+from contract.outcomes import Cause
+from contract.tile_id import GridCell
+from contract.tile_message import TileMessage, decode_message
+
+MESSAGE = TileMessage(job="isle-of-man-2024-00000000", dataset="toy-2024-00000000", tile=GridCell(541, -46))
+
+
+def end(error, message=MESSAGE, worker="w1", is_evicted=False):
+    return judge(error, message, attempt="a1", worker=worker, is_evicted=is_evicted)
+
+
+@pytest.mark.parametrize(
+    ("error", "cause"),
+    [
+        (Stopped("drained"), Cause.HANDED_BACK),
+        (TryLater("503"), Cause.SOURCE),
+        (StorageUnavailable("away"), Cause.SOURCE),
+        (GiveUp("3 bands"), Cause.TILE),
+        (ValueError("a bug"), Cause.TILE),
+        (WorkerUnfit("ECC"), Cause.WORKER),
+        (MemoryError(), Cause.WORKER),
+        (OSError(errno.ENOSPC, "no space left"), Cause.WORKER),
+        (OSError(errno.ENOENT, "no such file"), Cause.TILE),
+    ],
+)
+def test_each_error_has_somebody_to_blame(error, cause):
+    decision = end(error)
+    assert isinstance(decision, Return)
+    assert decision.cause is cause
+
+
+def test_a_lost_lease_touches_nothing():
+    assert isinstance(end(LeaseLost("somebody else has it")), Drop)
+
+
+def test_interruptions_charge_nothing():
+    message = MESSAGE
+    for _ in range(50):
+        decision = end(Stopped("evicted"), message, is_evicted=True)
+        message = decision.message
+    assert message.tries == {Cause.EVICTED: 50}
+    assert Cause.TILE not in message.tries
+    drained = end(Stopped("drained"))
+    assert drained.message.tries == {}
+    assert drained.pause_seconds == 0
+
+
+def test_an_evicted_tile_goes_to_the_urgent_queue_a_drained_one_does_not():
+    assert end(Stopped("evicted"), is_evicted=True).to_urgent
+    assert not end(Stopped("drained"), is_evicted=False).to_urgent
+
+
+def test_the_second_identical_tile_error_is_poison_whatever_numbers_it_names():
+    first = end(GiveUp("band 3 of scene 17 is broken"))
+    assert isinstance(first, Return)
+    second = end(GiveUp("band 4 of scene 9 is broken"), first.message)
+    assert isinstance(second, Poison)
+    assert "2 times in the same way" in second.reason
+
+
+def test_different_tile_errors_are_tried_longer_but_not_for_ever():
+    message = MESSAGE
+    for attempt, text in enumerate(["one", "two", "three", "four"]):
+        decision = end(GiveUp(text), message)
+        assert isinstance(decision, Return), attempt
+        message = decision.message
+    assert isinstance(end(GiveUp("five"), message), Poison)
+
+
+def test_source_pauses_grow_and_end_after_days_not_tries():
+    pauses = [source_pause_seconds(n) for n in range(1, 12)]
+    assert pauses == sorted(pauses)
+    assert (pauses[0], pauses[-1]) == (30, 3600)
+    message, waited = MESSAGE, 0
+    while isinstance(decision := end(TryLater("429"), message), Return):
+        message, waited = decision.message, waited + decision.pause_seconds
+        assert len(message.encode()) < 2048
+    assert isinstance(decision, Poison)
+    assert SOURCE_PATIENCE_SECONDS <= waited < SOURCE_PATIENCE_SECONDS + 3601
+
+
+def test_the_third_worker_that_a_tile_harms_makes_the_tile_the_suspect():
+    message = MESSAGE
+    for worker in ("w1", "w2"):
+        decision = end(WorkerUnfit("Xid 31"), message, worker=worker)
+        assert isinstance(decision, Return)
+        assert decision.worker_unfit == "Xid 31"
+        message = decision.message
+    same_again = end(WorkerUnfit("Xid 31"), message, worker="w2")
+    assert isinstance(same_again, Return)
+    third = end(WorkerUnfit("Xid 31"), message, worker="w3")
+    assert isinstance(third, Poison)
+    assert third.reason.startswith("harms workers")
+    assert third.worker_unfit
+
+
+@pytest.mark.parametrize(
+    ("deliveries", "returns", "is_solo"),
+    [(1, 0, False), (2, 0, False), (3, 0, True), (3, 1, False), (9, 8, False), (9, 6, True)],
+)
+def test_silent_deaths_are_deliveries_that_nobody_reported(deliveries, returns, is_solo):
+    delivery = judge_delivery(replace(MESSAGE, returns=returns), deliveries)
+    assert isinstance(delivery, Delivery)
+    assert delivery.is_solo is is_solo
+
+
+def test_three_solo_deaths_are_poison():
+    assert isinstance(judge_delivery(replace(MESSAGE, solo_deaths=2), 5), Delivery)
+    verdict = judge_delivery(replace(MESSAGE, solo_deaths=3), 6)
+    assert isinstance(verdict, Poison)
+    assert "kills its worker" in verdict.reason
+
+
+def test_a_tile_that_never_gets_anywhere_is_poison_in_the_end():
+    verdict = judge_delivery(replace(MESSAGE, tries={Cause.EVICTED: MAX_FRUITLESS_ATTEMPTS}), 1)
+    assert isinstance(verdict, Poison)
+    assert "no progress" in verdict.reason
+    patient = judge_delivery(replace(MESSAGE, tries={Cause.SOURCE: 200, Cause.HANDED_BACK: 200}), 1)
+    assert isinstance(patient, Delivery)
+
+
+def test_another_queue_counts_deliveries_anew():
+    returned = end(Stopped("evicted"), replace(MESSAGE, returns=3), is_evicted=True)
+    assert returned.message.returns == 4
+    assert moved(returned.message).returns == 0
+
+
+def test_every_decision_is_a_message_that_can_travel():
+    errors = [Stopped("x"), TryLater("y" * 5000), GiveUp("ä\u0001<&>" * 100), WorkerUnfit("z")]
+    for error in errors:
+        decision = end(error)
+        assert decode_message(decision.message.encode()) == decision.message
