@@ -38,7 +38,7 @@ UNCOMMITTED_HANDS = frozenset({Stage.RECEIVED, Stage.DOWNLOAD, Stage.PREPARE, St
 
 @dataclass(eq=False)
 class Work:
-    """One attempt at one tile. Only the thread that runs its stage writes to it, but for the lease and the claim."""
+    """One attempt at one tile. Only its stage's thread writes to it, but for the lease and the claim."""
 
     message: TileMessage
     held: Received
@@ -65,6 +65,7 @@ class Work:
     """The commit to publish: ours once uploaded, or the one that was there already."""
     is_done_before: bool = False
     """The tile was committed before this attempt began to work."""
+    is_published_before: bool = False
     error: BaseException | None = None
     stop: threading.Event = field(default_factory=threading.Event)
     """Set when this attempt should end at its next boundary."""

@@ -92,11 +92,13 @@ class BlobStore(Protocol):
         ...
 
     def set_metadata(self, name: str, metadata: Mapping[str, str], *, if_etag: str) -> BlobInfo:
-        """Replace all metadata if the blob is still the one of that ETag, else Changed (NotFound when gone)."""
+        """Replace all metadata if the blob is still the one of that ETag, else Changed; NotFound when gone."""
         ...
 
-    def copy(self, source: str, target: str) -> BlobInfo:
-        """Server-side copy over whatever was there, waited for; length and MD5 are the source's. NotFound."""
+    def copy(self, source: str, target: str, *, if_target_etag: str | None = None) -> BlobInfo:
+        """Server-side copy, waited for; length and MD5 are the source's. NotFound.
+        Over whatever was there, or only over the blob of that ETag (`NO_BLOB`: only where there is none),
+        else Changed."""
         ...
 
     def delete(self, name: str) -> bool:

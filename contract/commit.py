@@ -239,7 +239,7 @@ def _copy_artifacts(store: BlobStore, record: CommitRecord) -> None:
         if before is not None and _is_same(before, artifact):
             continue
         over = NO_BLOB if before is None else before.etag
-        copied = store.copy(artifact.staging, target, if_target_etag=over)  # type: ignore[call-arg]
+        copied = store.copy(artifact.staging, target, if_target_etag=over)
         if not _is_same(copied, artifact):
             raise StorageError(
                 f"publishing {target}: {copied.length} bytes, MD5 {(copied.md5 or b'').hex()} were copied, "

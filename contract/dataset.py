@@ -1,4 +1,4 @@
-"""A dataset: one recipe with everything pinned that changes its bytes. Commits and artifact names belong to it."""
+"""A dataset: one recipe with everything pinned that changes its bytes. Commits and artifacts belong to it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A job: a list of tiles asked of one dataset, stored whole and unchangeable, beside a state that may change."""
+"""A job: tiles asked of one dataset, stored whole and unchangeable, beside a state that may change."""
 
 from __future__ import annotations
 

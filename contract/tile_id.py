@@ -20,7 +20,7 @@ MAX_ZOOM = 24
 
 @dataclass(frozen=True, order=True, slots=True)
 class GridCell:
-    """The cell [column/10, (column+1)/10] x [row/10, (row+1)/10] in degrees. Sorted south to north, then west to east."""
+    """The cell [column/10, (column+1)/10] x [row/10, (row+1)/10] in degrees. Sorted by row, then column."""
 
     row: int
     """South edge in tenths of a degree of latitude, -900..899."""

@@ -43,6 +43,7 @@ class DownloadStage:
         committed = read_commit(self.store, message.dataset, message.tile, message.generation)
         if committed is not None:
             work.commit, work.is_done_before = committed.record, True
+            work.is_published_before = committed.is_published
             return
         self._check_job(message.job)
         work.recipe = self.datasets.recipe(message, self.jobs.job(message.job).settings)

@@ -23,8 +23,8 @@ from consumer.stages.download import JobCancelled, JobHeld
 from consumer.work import Stage, Work
 from contract import log_lines
 from contract.blob_store import BlobStore
-from contract.commit import CommitRecord, LostTo, clear_staging, create_commit, publish
-from contract.errors import LeaseLost, StorageError
+from contract.commit import CommitRecord, clear_staging, create_commit, publish
+from contract.errors import Changed, LeaseLost, StorageError
 from contract.fleet_queues import FleetQueues
 from contract.outcomes import Cause
 
@@ -82,7 +82,13 @@ class SettleStage:
             raise AssertionError("settling follows the upload")
         if not work.is_done_before:
             self.keeper.renew_now(work)
-        standing = self.patience.call(lambda: self._publish(work), work)
+        try:
+            standing = self.patience.call(lambda: self._publish(work), work)
+        except Changed as error:
+            # Revoked meanwhile: the newer generation has a message of its own.
+            self.queues.complete(self.keeper.release(work))
+            self.reporter.superseded(work, str(error))
+            return
         work.leave(Stage.SETTLE)
         self.reporter.settled(work, standing)
         self.queues.complete(self.keeper.release(work))
@@ -101,13 +107,11 @@ class SettleStage:
         """The commit that stands for this tile now, published."""
         if work.commit is None:
             raise AssertionError("settling follows the upload")
-        standing = work.commit
-        if not work.is_done_before:
-            answer = create_commit(self.store, standing)
-            if isinstance(answer, LostTo):
-                standing = answer.record
-        publish(self.store, standing)
-        return standing
+        if work.is_published_before:
+            return work.commit
+        if work.is_done_before:
+            return publish(self.store, work.commit)
+        return publish(self.store, create_commit(self.store, work.commit).record)
 
     def _end(self, work: Work, error: BaseException) -> None:
         """Carry out what `outcome.judge` decides."""
