@@ -62,6 +62,8 @@ def application(root: Path, *, delay_seconds: float = 0, most_at_once: int = 0) 
             await asyncio.sleep(delay_seconds)
             try:
                 response = await handler(request)
+                # Only now does a file's answer look at the range, choose its status, and send.
+                await response.prepare(request)
             except web.HTTPException as refusal:
                 counts.add(request, refusal)
                 raise

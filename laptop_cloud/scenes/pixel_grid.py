@@ -162,4 +162,4 @@ def _mgrs_name(column: int, row: int, epsg: int) -> str:
     band = _BAND_LETTERS[max(0, min(int((latitude + 80) // 8), 19))]
     # The letters of even zones run five rows ahead.
     row_letter = _ROW_LETTERS[(row + (5 if zone % 2 == 0 else 0)) % 20]
-    return f"{zone}{band}{_COLUMN_LETTERS[zone % 3][column - 1]}{row_letter}"
+    return f"{zone:02d}{band}{_COLUMN_LETTERS[zone % 3][column - 1]}{row_letter}"
