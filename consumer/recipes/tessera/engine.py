@@ -6,8 +6,8 @@ but the cube, the weights, the device class, the dtype and the engine's batch si
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from threading import Event
 from typing import Literal
@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from consumer.imagery.cube import Cube
+from consumer.recipes.tessera.device import device_named, naming_device_faults
 from consumer.recipes.tessera.network import build_network
 from consumer.recipes.tessera.normalisation import statistics_for
 from consumer.recipes.tessera.observations import (
@@ -40,6 +41,8 @@ CPU_BATCH_TOKENS = 4_096
 """Tokens (pixels x observations) of a batch. 2048 suits small networks and 8192 v1.1 by a few percent."""
 GPU_BATCH_TOKENS = 262_144
 """Tokens of a batch that fill a GPU."""
+REDUCE_PIXELS = 4_096
+"""Pixels that go through the reducer at a time: its inner layer is 4 D wide."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,12 +101,12 @@ class Engine:
         if threads is not None:
             torch.set_num_threads(threads)
         self.weights = weights
-        self.device = torch.device(device)
+        self.device = device_named(device)
         self.dtype: Dtype = dtype
         self._batch_pixels = batch_pixels
         self._rule = sampling_rule(weights.dimensions)
         self._statistics = statistics_for(weights.dimensions.family, data_source)
-        with self._naming_device_faults():
+        with naming_device_faults(self.device, weights.model):
             self._network = build_network(weights.dimensions, dict(weights.state)).to(self.device)
 
     def infer(
@@ -177,12 +180,13 @@ class Engine:
         self, optical: Sensor, radar: Sensor, pixels: Indices, progress: Progress
     ) -> NDArray[np.float32]:
         """The network's output for the pixels of a block: (N,) -> (N, R)."""
-        with self._naming_device_faults(), torch.inference_mode(), self._autocast():
+        device_faults = naming_device_faults(self.device, self.weights.model)
+        with device_faults, torch.inference_mode(), self._autocast():
             first = self._pool(self._network.s2_backbone, optical, pixels, progress)  # (N, D)
             second = self._pool(self._network.s1_backbone, radar, pixels, progress)  # (N, D)
             parts = [
                 self._network.represent(left, right).float()
-                for left, right in zip(first.split(_REDUCE_PIXELS), second.split(_REDUCE_PIXELS), strict=True)
+                for left, right in zip(first.split(REDUCE_PIXELS), second.split(REDUCE_PIXELS), strict=True)
             ]
             floats: NDArray[np.float32] = torch.cat(parts).cpu().numpy()
             return floats
@@ -223,23 +227,6 @@ class Engine:
                 f"{bad} of {len(floats)} pixels of {self.weights.model} came out not finite on {self.device}"
             )
             raise GiveUp(text) if self.device.type == "cpu" else WorkerUnfit(text)
-
-    @contextmanager
-    def _naming_device_faults(self) -> Iterator[None]:
-        """A GPU that fails or is full is no fault of the tile."""
-        try:
-            yield
-        except RuntimeError as error:
-            # cuBLAS and others report through plain RuntimeErrors, known by their text alone.
-            if not isinstance(error, torch.AcceleratorError | torch.OutOfMemoryError) and "CUDA" not in str(
-                error
-            ):
-                raise
-            raise WorkerUnfit(f"{self.weights.model} failed on {self.device}: {error}") from error
-
-
-_REDUCE_PIXELS = 4_096
-"""Pixels that go through the reducer at a time: its inner layer is 4 D wide."""
 
 
 def blocks(cube: Cube, block_rows: int | None = None) -> list[slice]:

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import torch
 
+from consumer.recipes.tessera.device import naming_device_faults
 from consumer.recipes.tessera.engine import Engine, blocks
-from contract.errors import BadInput, GiveUp, Stopped
+from contract.errors import BadInput, GiveUp, Stopped, WorkerUnfit
 from tests.golden import small_tile, tiny_weights
 
 MODELS = ["v1.1", "v2-nano"]
@@ -117,6 +118,38 @@ def test_weights_of_one_data_source_are_not_used_on_the_other():
 def test_a_land_mask_that_does_not_fit_is_refused(land):
     with pytest.raises(GiveUp, match="land mask"):
         engine_of("v2-nano").infer(small_tile(), land)
+
+
+def test_a_device_that_cannot_be_is_bad_input_and_one_that_is_not_here_an_unfit_worker():
+    with pytest.raises(BadInput, match="'abacus'"):
+        engine_of("v2-nano", device="abacus")
+    with pytest.raises(BadInput, match="'mps'"):
+        engine_of("v2-nano", device="mps")
+    if not torch.cuda.is_available():
+        with pytest.raises(WorkerUnfit, match="finds no GPU"):
+            engine_of("v2-nano", device="cuda")
+
+
+@pytest.mark.parametrize(
+    ("error", "becomes"),
+    [
+        (torch.OutOfMemoryError("out of memory"), WorkerUnfit),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_NOT_INITIALIZED"), WorkerUnfit),
+        (RuntimeError("shapes cannot be multiplied"), RuntimeError),
+    ],
+)
+def test_a_devices_fault_is_told_from_a_fault_of_ours(error, becomes):
+    with pytest.raises(becomes), naming_device_faults(torch.device("cpu"), "v2-nano"):
+        raise error
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
+@pytest.mark.parametrize("model", MODELS)
+def test_a_gpu_gives_the_cpus_result(model):
+    on_cpu = engine_of(model).infer(small_tile(), keep_floats=True)
+    on_gpu = engine_of(model, device="cuda").infer(small_tile(), keep_floats=True)
+    np.testing.assert_allclose(on_gpu.floats, on_cpu.floats, atol=2e-4)
 
 
 def test_threads_are_set_for_the_process():

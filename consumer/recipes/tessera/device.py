@@ -1,0 +1,37 @@
+"""The device that a network runs on, and what is its fault rather than the tile's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from contract.errors import BadInput, WorkerUnfit
+
+
+def device_named(name: str) -> torch.device:
+    """The device of that name; BadInput if there can be none, WorkerUnfit if this machine lacks it."""
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise BadInput(f"there is no device {name!r}: choose cpu or cuda") from error
+    if device.type not in ("cpu", "cuda"):
+        raise BadInput(f"inference runs on cpu or cuda, not on {name!r}")
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise WorkerUnfit(f"device {name} was asked for, but torch {torch.__version__} finds no GPU here")
+    return device
+
+
+@contextmanager
+def naming_device_faults(device: torch.device, model: str) -> Iterator[None]:
+    """Turn the errors of a GPU that fails or is full into WorkerUnfit; all others pass."""
+    try:
+        yield
+    except RuntimeError as error:
+        # cuBLAS and others report through plain RuntimeErrors, known by their text alone.
+        if not isinstance(error, torch.AcceleratorError | torch.OutOfMemoryError) and "CUDA" not in str(
+            error
+        ):
+            raise
+        raise WorkerUnfit(f"{model} failed on {device}: {error}") from error
