@@ -54,6 +54,7 @@ region-is-given:
 
 .PHONY: setup
 setup: $(STAMPS)/programs $(STAMPS)/torch $(AZURITE) ## Everything into .venv and .laptop; reuses what is there
+	@:
 
 .PHONY: torch
 torch: $(STAMPS)/packages ## Install torch again: TORCH=auto, cpu or cuda
@@ -66,7 +67,7 @@ $(STAMPS)/venv:
 
 $(STAMPS)/packages: requirements/locked.txt | $(STAMPS)/venv
 	@echo "Installing the locked Python packages into $(VENV)"
-	$(BIN)/pip install --require-hashes --no-deps --requirement $< | tools/pip_progress.sh
+	tools/pip_install_locked.sh $(VENV) $<
 	touch $@
 
 $(STAMPS)/programs: pyproject.toml | $(STAMPS)/packages
