@@ -106,7 +106,12 @@ class Catalogue:
                 io = StacApiIO(timeout=(CONNECT_SECONDS, ANSWER_SECONDS), max_retries=RETRIES)
                 self._client = Client.open(self.url, stac_io=io)
             if collection not in self._known_collections:
-                self._client.get_collection(collection)  # an unknown one would be searched without complaint
+                # A search of an unknown collection finds nothing, without complaint.
+                if self._client.get_collection(collection) is None:
+                    raise TryLater(
+                        f"the catalogue at {self.url} has no collection {collection}: "
+                        "point the fleet's settings at one that has it"
+                    )
                 self._known_collections.add(collection)
             return self._client
 

@@ -81,6 +81,11 @@ def _metres_per_pixel(dataset: Any) -> float | None:
 
 
 def _warp(dataset: Any, grid: PixelGrid, layer: Layer) -> NDArray[np.generic]:
+    native_metres = _metres_per_pixel(dataset)
+    # Left alone, GDAL estimates the change of scale anew for each chunk and widens its kernel by it:
+    # values then depend on the window that is read (by up to 3 % of full scale in noise) and only
+    # nearly equal a bilinear interpolation. Stated, they are exact and the same in every window.
+    scale = None if native_metres is None else native_metres / grid.resolution
     with WarpedVRT(
         dataset,
         crs=grid.crs,
@@ -91,6 +96,7 @@ def _warp(dataset: Any, grid: PixelGrid, layer: Layer) -> NDArray[np.generic]:
         src_nodata=layer.nodata if dataset.nodata is None else dataset.nodata,
         nodata=layer.nodata,
         num_threads=1,
+        **({} if scale is None else {"XSCALE": scale, "YSCALE": scale}),
     ) as warped:
         pixels: NDArray[np.generic] = warped.read(1)
     return pixels.astype(layer.dtype, copy=False)

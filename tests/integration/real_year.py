@@ -52,13 +52,20 @@ class RealYear:
             pixels = dict(zip(self.bands, self.arrays["s2"][index], strict=True)) | {"SCL": classes[index]}
             baseline = str(product).split("_N")[1][:4]
             properties = {"eo:cloud_cover": 50.0, "s2:processing_baseline": f"{baseline[:2]}.{baseline[2:]}"}
-            self._write(root, str(product), "sentinel-2-l2a", self.arrays["s2_dates"][index], pixels, properties)
+            when = self.arrays["s2_dates"][index]
+            self._write(root, "sentinel-2-l2a", str(product), when, pixels=pixels, properties=properties)
         for orbit, short in (("ascending", "asc"), ("descending", "desc")):
             for index, product in enumerate(self.arrays[f"s1_{short}_products"]):
                 vv, vh = self.arrays[f"s1_{short}"][index]
-                properties = {"sat:orbit_state": orbit}
                 when = self.arrays[f"s1_{short}_dates"][index]
-                self._write(root, f"{product}_rtc", "sentinel-1-rtc", when, {"vv": vv, "vh": vh}, properties)
+                self._write(
+                    root,
+                    "sentinel-1-rtc",
+                    f"{product}_rtc",
+                    when,
+                    pixels={"vv": vv, "vh": vh},
+                    properties={"sat:orbit_state": orbit},
+                )
 
     def write_land(self, path: Path) -> None:
         """A FlatGeobuf whose only land is the patch, a metre smaller: nothing else need be inferred."""
@@ -75,7 +82,7 @@ class RealYear:
             crs="EPSG:4326",
         )
 
-    def _write(self, root, scene_id, collection, when, pixels, properties) -> None:
+    def _write(self, root, collection, scene_id, when, *, pixels, properties) -> None:
         write_scene(
             root,
             scene_id=scene_id,
