@@ -8,13 +8,14 @@ from itertools import groupby
 
 from contract.artifact_names import commits_prefix
 from contract.blob_store import BlobStore
+from contract.commit import Standing
 from contract.errors import BadInput
 from contract.tile_id import COLUMNS, ROWS, GridCell, TileId, WebTile, parse_tile
 
 FEW_TILES = 64
 """So few tiles are looked up one by one: a dataset can have a million commits to list."""
 
-_COMMIT = re.compile(r"g(\d{1,4})(\.revoked)?")
+_RECORD = re.compile(r"g([1-9]\d{0,3})(\.revoked)?")
 
 
 class Standings:
@@ -27,20 +28,12 @@ class Standings:
         self._has_done = False
         self._asked_again: dict[TileId, int] = {}
 
-    def note(self, tile: TileId, records: Iterable[str]) -> None:
-        """Take in all commit and revocation names of one tile: `g1`, `g1.revoked`, ..."""
-        committed: set[int] = set()
-        revoked: set[int] = set()
-        for record in records:
-            if match := _COMMIT.fullmatch(record):
-                (revoked if match.group(2) else committed).add(int(match.group(1)))
-        if not committed | revoked:
-            return
-        newest = max(committed | revoked)
-        if newest in revoked:
-            self._asked_again[tile] = newest + 1
-        else:
+    def note(self, tile: TileId, standing: Standing) -> None:
+        """Take in what the commits of one tile say."""
+        if standing.is_done:
             self._set_done(tile)
+        elif standing.asked > 1:
+            self._asked_again[tile] = standing.asked
 
     @property
     def has_done(self) -> bool:
@@ -78,8 +71,15 @@ def read_standings(store: BlobStore, dataset: str, tiles: Iterable[TileId], coun
         parts = (name[root:].partition("/") for name in store.names(prefix))
         for folder, records in groupby(parts, key=lambda part: part[0]):
             if (tile := _tile_of(folder)) is not None:
-                standings.note(tile, (record for _, _, record in records))
+                standings.note(tile, standing_of(record for _, _, record in records))
     return standings
+
+
+def standing_of(records: Iterable[str]) -> Standing:
+    """One tile's standing from the names of all its records: `g1`, `g1.revoked`, ..."""
+    found = [match for record in records if (match := _RECORD.fullmatch(record))]
+    committed = frozenset(int(match.group(1)) for match in found if not match.group(2))
+    return Standing(committed, frozenset(int(match.group(1)) for match in found if match.group(2)))
 
 
 def _tile_of(path_name: str) -> TileId | None:

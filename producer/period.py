@@ -10,7 +10,7 @@ from contract.errors import BadInput
 FIRST_YEAR = 2017
 """Sentinel-2B followed its twin in March 2017; with one satellite, cloudy regions stay half unseen."""
 
-_YEARS = re.compile(r"(\d{4})(?:-(\d{4}))?")
+_YEARS = re.compile(r"([0-9]{4})(?:-([0-9]{4}))?")
 
 
 def last_complete_year(today: date) -> int:
