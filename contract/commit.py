@@ -151,6 +151,8 @@ def publish(store: BlobStore, record: CommitRecord) -> CommitRecord:
     for _ in range(PUBLICATION_ROUNDS):
         committed = _newest_commit(store, record)
         if committed.is_published:
+            if last_error is not None:  # our last round may have brought back what this generation removed
+                _remove_superseded(store, committed.record)
             return committed.record
         try:
             _copy_artifacts(store, committed.record)
@@ -228,12 +230,12 @@ def _copy_artifacts(store: BlobStore, record: CommitRecord) -> None:
 
     The order is the fence: look at the targets, then make sure that ours is the newest generation, then copy
     only over what was seen. Copies of a newer generation come after its commit, so they come after the look,
-    and make ours fail.
+    and make ours fail. One case slips through: a target that was absent, was published meanwhile and was then
+    removed by a newer generation looks absent again; so look once more at the end.
     """
     targets = {a: artifact_names.published(record.dataset, a.name) for a in record.artifacts}
     seen = {artifact: _info_or_none(store, target) for artifact, target in targets.items()}
-    if read_standing(store, record.dataset, record.tile).newest_committed != record.generation:
-        raise Changed(f"{record.tile} of {record.dataset} has a newer commit")
+    _check_newest(store, record)
     for artifact, target in targets.items():
         before = seen[artifact]
         if before is not None and _is_same(before, artifact):
@@ -245,6 +247,12 @@ def _copy_artifacts(store: BlobStore, record: CommitRecord) -> None:
                 f"publishing {target}: {copied.length} bytes, MD5 {(copied.md5 or b'').hex()} were copied, "
                 f"the commit says {artifact.length} bytes, MD5 {artifact.md5}"
             )
+    _check_newest(store, record)
+
+
+def _check_newest(store: BlobStore, record: CommitRecord) -> None:
+    if read_standing(store, record.dataset, record.tile).newest_committed != record.generation:
+        raise Changed(f"{record.tile} of {record.dataset} has a newer commit")
 
 
 def _remove_superseded(store: BlobStore, record: CommitRecord) -> None:
