@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from consumer.imagery.cube import Cube
 from consumer.recipes.tessera.device import device_named, naming_device_faults
-from consumer.recipes.tessera.network import build_network
+from consumer.recipes.tessera.network import build_network, keep_matrices_in_bf16
 from consumer.recipes.tessera.normalisation import statistics_for
 from consumer.recipes.tessera.observations import (
     Sensor,
@@ -38,7 +38,7 @@ Dtype = Literal["fp32", "bf16"]
 BLOCK_PIXELS = 32_768
 """Pixels of a block when its rows are not given: enough to fill batches, small beside a cube."""
 CPU_BATCH_TOKENS = 4_096
-"""Tokens (pixels x observations) of a batch. 2048 suits small networks and 8192 v1.1 by a few percent."""
+"""Tokens (pixels x observations) of a batch on a CPU; anything from 1024 to 8192 is within a few percent."""
 GPU_BATCH_TOKENS = 262_144
 """Tokens of a batch that fill a GPU."""
 REDUCE_PIXELS = 4_096
@@ -108,6 +108,8 @@ class Engine:
         self._statistics = statistics_for(weights.dimensions.family, data_source)
         with naming_device_faults(self.device, weights.model):
             self._network = build_network(weights.dimensions, dict(weights.state)).to(self.device)
+            if dtype == "bf16":
+                keep_matrices_in_bf16(self._network)
 
     def infer(
         self,
