@@ -111,7 +111,7 @@ types:
 
 .PHONY: unit
 unit: ## The fast unit tests alone
-	@$(BIN)/pytest tests/unit -m "not slow and not gpu" --numprocesses $(PROCESSES) --dist loadfile --quiet $(ARGS)
+	@$(BIN)/pytest tests/unit tests/test_docs.py -m "not slow and not gpu" --numprocesses $(PROCESSES) --dist loadfile --quiet $(ARGS)
 
 .PHONY: bench
 bench: setup ## The speeds that the README claims, measured here
@@ -126,9 +126,10 @@ bench: setup ## The speeds that the README claims, measured here
 lock: $(STAMPS)/venv ## Choose package versions again: ARGS=--upgrade for the newest ones
 	@tools/lock.sh $(ARGS)
 
-.PHONY: settings
-settings: setup ## Write docs/settings.md again, from the programs' settings classes
-	@$(BIN)/python tools/settings_page.py
+.PHONY: reference
+reference: setup ## Write docs/commands.md and docs/settings.md again, from the programs
+	@$(BIN)/python tools/commands_page.py
+	$(BIN)/python tools/settings_page.py
 
 .PHONY: clean
 clean: ## Delete what was installed or built; .laptop keeps its data

@@ -33,7 +33,7 @@ SHARED_MEANINGS = {
 INTRODUCTION = """\
 # Settings
 
-Written by `make settings` from the programs' settings classes; a test fails when it is out of date.
+Written by `make reference` from the programs' settings classes; a test fails when it is out of date.
 
 Settings are environment variables, read once when a program starts. All that is wrong with them is reported
 at once, with exit status 2, and a variable that begins with `TILEFLEET_` and is not listed here is taken for
