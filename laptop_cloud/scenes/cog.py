@@ -40,7 +40,7 @@ def write_cog(
             nodata=nodata,
             blocksize=BLOCK_PIXELS,
             compress="deflate",
-            level=1,  # noise is most of the content: higher levels cost time and save nothing
+            level=6,  # over level 1 it saves a tenth; level 9 takes three times as long for three percent
             # Differences of neighbours; of the bytes of neighbours where the pixels are floats.
             predictor="yes",
             overview_resampling=overviews,

@@ -7,7 +7,8 @@ which two end within sight of the place, and Sentinel-1 passes of both direction
 from __future__ import annotations
 
 import calendar
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
@@ -25,22 +26,32 @@ _EDGE_SLOPE: dict[Direction, float] = {"ascending": -0.23, "descending": 0.23}
 
 @dataclass(frozen=True)
 class Swath:
-    """The strip that one pass sees, between two parallel edges, in metres from the place's anchor."""
+    """The strip that one pass sees, between two parallel edges, in metres from the place's anchor.
+
+    A frame of it ends in the south and north as well.
+    """
 
     anchor_x: float
     anchor_y: float
     slope: float
     west: float
     east: float
+    south: float = -math.inf
+    north: float = math.inf
 
     def covers(self, grid: PixelGrid) -> NDArray[np.bool_]:
         """Which pixel centres were seen, (height, width)."""
-        across = (grid.xs - self.anchor_x)[None, :] - self.slope * (grid.ys - self.anchor_y)[:, None]
-        return (across >= self.west) & (across <= self.east)
+        along = grid.ys - self.anchor_y
+        across = (grid.xs - self.anchor_x)[None, :] - self.slope * along[:, None]
+        seen_rows = (along >= self.south) & (along <= self.north)
+        return (across >= self.west) & (across <= self.east) & seen_rows[:, None]
 
     def within(self, bounds: Bbox) -> shapely.Polygon:
         """The seen part of a box in metres; an empty polygon when the pass missed it."""
-        _, south, _, north = bounds
+        south = max(bounds[1], self.anchor_y + self.south)
+        north = min(bounds[3], self.anchor_y + self.north)
+        if south >= north:
+            return shapely.Polygon()
         corners = [
             (self.anchor_x + edge + self.slope * (y - self.anchor_y), y)
             for edge, y in (
@@ -111,6 +122,24 @@ SENTINEL1 = Mission(
         _Orbit(125, 6.50, "descending", -125_000, 125_000),
     ),
 )
+
+_FRAMED_ORBIT = 125
+_FRAME_OVERLAP_METRES = 2_000
+_FRAME_SECONDS = 25
+
+
+def frames_of(overpass: Pass) -> list[Pass]:
+    """The products that a radar pass is cut into, in order of time.
+
+    One orbit's frames meet at the anchor, so that one day and direction can come as two scenes.
+    """
+    if overpass.relative_orbit != _FRAMED_ORBIT:
+        return [overpass]
+    half = _FRAME_OVERLAP_METRES / 2
+    northern = replace(overpass, swath=replace(overpass.swath, south=-half))
+    southern = replace(overpass, swath=replace(overpass.swath, north=half))
+    # It descends, so the north comes first.
+    return [northern, replace(southern, when=overpass.when + timedelta(seconds=_FRAME_SECONDS))]
 
 
 def passes_of(

@@ -15,7 +15,7 @@ from pyproj import Transformer
 from contract.errors import BadInput
 from laptop_cloud.scenes.pixel_grid import Bbox, bounds_in_utm, utm_epsg
 
-CODE_VERSION = 1
+CODE_VERSION = 2
 """Part of every recipe's hash: raise it with any change to the pixels or the items."""
 
 

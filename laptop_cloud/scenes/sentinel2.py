@@ -117,7 +117,7 @@ def _seen_from_above(band: str, surface: Floats, sky: Sky) -> Floats:
 def _digital_numbers(
     surface: Floats, noise: Floats, seen: NDArray[np.bool_], offset: int
 ) -> NDArray[np.uint16]:
-    noisy = surface * (1 + np.float32(0.005) * noise) + np.float32(0.0005) * noise
+    noisy = surface * (1 + np.float32(0.003) * noise) + np.float32(0.0003) * noise
     numbers = np.clip(np.rint(noisy * (10_000 / STEP)) * STEP + offset, 1, 65_535)
     return np.where(seen, numbers, 0).astype(np.uint16)
 

@@ -73,7 +73,7 @@ def _scenes_of(recipe: SceneRecipe) -> list[_Scene]:
     optical = _passes(recipe, passes.SENTINEL2, recipe.sentinel2_dates)
     radar = _passes(recipe, passes.SENTINEL1, recipe.sentinel1_dates)
     window = window_over(recipe.bounds, epsg=epsg, spacing=spacing)
-    scenes = [_Scene(recipe, one, window, None) for one in radar] + [
+    scenes = [_Scene(recipe, frame, window, None) for one in radar for frame in passes.frames_of(one)] + [
         _Scene(recipe, one, granule.grid, granule)
         for granule in granules_over(recipe.bounds, epsg=epsg, spacing=spacing)
         for one in optical

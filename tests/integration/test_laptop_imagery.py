@@ -51,11 +51,19 @@ def test_a_search_by_collection_box_and_time_finds_the_scenes_of_that_time_only(
     assert search(api_url, collections=["sentinel-2-l2a"], bbox=(10, 10, 11, 11)) == []
 
 
+def test_results_come_page_by_page_until_all_are_there(imagery):
+    api_url, _ = imagery
+    at_once = search(api_url, collections=["sentinel-2-l2a"], bbox=PLACE)
+    assert len(at_once) > 6
+    by_threes = search(api_url, collections=["sentinel-2-l2a"], bbox=PLACE, limit=3)
+    assert [item.id for item in by_threes] == [item.id for item in at_once]
+
+
 def test_both_orbit_directions_of_the_radar_are_found(imagery):
     api_url, _ = imagery
     items = search(api_url, collections=["sentinel-1-rtc"], bbox=PLACE)
     assert sorted(item.properties["sat:orbit_state"] for item in items) == [
-        *("ascending", "ascending", "descending", "descending")
+        *("ascending", "ascending", "descending", "descending", "descending")
     ]
     assert all(set(item.assets) == {"vv", "vh"} for item in items)
 

@@ -2,7 +2,7 @@ import itertools
 
 import shapely
 
-from laptop_cloud.scenes.passes import SENTINEL1, SENTINEL2, passes_of
+from laptop_cloud.scenes.passes import SENTINEL1, SENTINEL2, frames_of, passes_of
 from laptop_cloud.scenes.pixel_grid import PixelGrid
 
 ANCHOR = (400_000.0, 6_010_000.0)
@@ -42,6 +42,17 @@ def test_the_footprint_is_the_area_that_was_seen():
     for one in [*year_of(SENTINEL1, count=4), *year_of(SENTINEL2, count=4)]:
         seen = one.swath.covers(GRID).mean() * shapely.box(*GRID.bounds).area
         assert abs(one.swath.within(GRID.bounds).area - seen) < 0.01 * shapely.box(*GRID.bounds).area
+
+
+def test_some_radar_passes_come_as_two_frames_that_overlap_and_leave_nothing_out():
+    cut = [frames for one in year_of(SENTINEL1) if len(frames := frames_of(one)) > 1]
+    assert len(cut) == 6
+    for first, second in cut:
+        assert first.when < second.when
+        together = first.swath.covers(GRID) | second.swath.covers(GRID)
+        assert together.all()
+        assert 0 < (first.swath.covers(GRID) & second.swath.covers(GRID)).mean() < 0.1
+        assert first.swath.within(GRID.bounds).intersects(second.swath.within(GRID.bounds))
 
 
 def test_another_seed_has_other_dates():
