@@ -36,8 +36,8 @@ def load_fleet(named: str | None) -> Fleet:
 
 def connect(fleet: Fleet, settings: Settings) -> Storage:
     """The fleet's storage; nothing is asked of it yet."""
-    # Two more than are read at a time: listings go on meanwhile.
-    clients = AzureClients(storage_endpoints(fleet), connections=settings.connections + 2)
+    # Records and artifacts are read at the same time, while a listing goes on.
+    clients = AzureClients(storage_endpoints(fleet), connections=2 * settings.connections + 2)
     names = queue_names(fleet.name)
     queues = [AzureTileQueue(clients, name) for name in (names.tiles, names.urgent, names.poison)]
     return Storage(AzureBlobStore(clients), FleetQueues(*queues))

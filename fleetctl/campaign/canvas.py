@@ -79,8 +79,6 @@ def _columns_around(occupied: Collection[int]) -> tuple[int, int]:
     """(westmost column, number of columns) of the shortest stretch around the globe with all of them."""
     ordered = sorted(occupied)
     following = [*ordered[1:], ordered[0] + ALL_COLUMNS]
-    gap, position = max(
-        (after - column, index) for index, (column, after) in enumerate(zip(ordered, following, strict=True))
-    )
-    west = ordered[(position + 1) % len(ordered)]
-    return west, ALL_COLUMNS - gap + 1
+    gaps = [after - column for column, after in zip(ordered, following, strict=True)]
+    widest = gaps.index(max(gaps))
+    return ordered[(widest + 1) % len(ordered)], ALL_COLUMNS - gaps[widest] + 1

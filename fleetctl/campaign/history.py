@@ -76,9 +76,10 @@ def choose_job(store: BlobStore, wanted: str) -> Job:
     return read_job(store, wanted)
 
 
-def gather_history(store: BlobStore, job: Job) -> JobHistory:
-    """Everything that listings and the job's own records tell."""
-    asked = tuple(asked_tiles(read_asked(store, job)))
+def gather_history(store: BlobStore, job: Job, known: JobHistory | None = None) -> JobHistory:
+    """Everything that listings and the job's own records tell. What can never change (the asked list, the
+    dataset) is taken from `known`, an earlier history of the same job, if there is one."""
+    asked = known.asked if known else tuple(asked_tiles(read_asked(store, job)))
     names = {tile.path_name for tile in asked}
     commits = tuple(commit for commit in list_commits(store, job.dataset) if commit.tile in names)
     committed = {commit.tile for commit in commits}
@@ -86,7 +87,7 @@ def gather_history(store: BlobStore, job: Job) -> JobHistory:
     poison = {name.removeprefix(prefix) for name in store.names(prefix)}
     return JobHistory(
         job=job,
-        dataset=read_dataset(store, job.dataset),
+        dataset=known.dataset if known else read_dataset(store, job.dataset),
         asked=asked,
         commits=commits,
         poison=frozenset((poison & names) - committed),

@@ -1,0 +1,63 @@
+"""`fleetctl status`: once, as a screen that refreshes, or as lines."""
+
+from __future__ import annotations
+
+import time
+
+from rich.console import Console
+from rich.live import Live
+
+from contract.blob_store import BlobStore
+from contract.fleet_queues import FleetQueues
+from contract.job import Job
+from contract.job_store import list_jobs
+from fleetctl.campaign.history import choose_job
+from fleetctl.campaign.status import FleetView, Observer
+from fleetctl.campaign.status_table import job_line, status_screen
+
+
+class Follower:
+    """Looks at one job, or at all of them, also those that are enqueued meanwhile."""
+
+    def __init__(self, store: BlobStore, queues: FleetQueues, job: str | None, connections: int) -> None:
+        """BadInput when there is no such job."""
+        self._store = store
+        self._only: Job | None = choose_job(store, job) if job is not None else None
+        self._observer = Observer(store, queues, connections)
+
+    def look(self) -> FleetView:
+        """How things are now."""
+        return self._observer.look([self._only] if self._only else list(list_jobs(self._store)))
+
+
+def show_once(follower: Follower, console: Console) -> None:
+    """The screen, as it is now."""
+    console.print(status_screen(follower.look()))
+
+
+def follow_screen(follower: Follower, refresh_seconds: float, console: Console) -> None:
+    """The screen, refreshed until every job shown is complete; lines where there is no screen."""
+    if not console.is_terminal:
+        follow_lines(follower, refresh_seconds, console)
+        return
+    view = follower.look()
+    with Live(status_screen(view), console=console, auto_refresh=False) as live:
+        while not view.is_complete:
+            time.sleep(refresh_seconds)
+            view = follower.look()
+            live.update(status_screen(view), refresh=True)
+
+
+def follow_lines(follower: Follower, refresh_seconds: float, console: Console) -> None:
+    """A line for a job whenever another of its tiles is committed or explained, until all are complete."""
+    shown: dict[str, tuple[int, int]] = {}
+    while True:
+        view = follower.look()
+        for one in view.jobs:
+            counts = (one.progress.committed, one.progress.poison)
+            if shown.get(one.history.job.id) != counts:
+                shown[one.history.job.id] = counts
+                console.print(job_line(one), markup=False, soft_wrap=True)
+        if view.is_complete:
+            return
+        time.sleep(refresh_seconds)

@@ -1,0 +1,102 @@
+"""One look at a fleet: how far its jobs are, what waits in its queues, who is at work."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from contract.blob_store import BlobStore
+from contract.errors import NotFound
+from contract.fleet_queues import FleetQueues
+from contract.job import Job, JobState
+from contract.job_store import read_status
+from contract.outcomes import Outcome
+from fleetctl.campaign.history import JobHistory, ListedCommit, gather_history, read_records
+from fleetctl.campaign.progress import Progress, measure_progress
+
+MOST_RECORDS = 20_000
+"""Commits without an outcome in the listing that are read to count the empty ones: about a minute's worth."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobView:
+    """One job."""
+
+    history: JobHistory
+    state: JobState | None
+    """None: its record was written, but it was never started."""
+    progress: Progress
+
+
+@dataclass(frozen=True, slots=True)
+class QueueDepths:
+    """Messages per queue, the invisible ones included: about right, and no measure of progress."""
+
+    tiles: int
+    urgent: int
+    poison: int
+
+
+@dataclass(frozen=True, slots=True)
+class FleetView:
+    """What `fleetctl status` shows."""
+
+    jobs: tuple[JobView, ...]
+    depths: QueueDepths
+
+    @property
+    def is_complete(self) -> bool:
+        """Every asked tile of every job shown is committed or explained."""
+        return all(view.progress.is_complete or view.state is JobState.CANCELLED for view in self.jobs)
+
+
+class Observer:
+    """Looks again and again, remembering what cannot change in between."""
+
+    def __init__(self, store: BlobStore, queues: FleetQueues, connections: int) -> None:
+        self._store = store
+        self._queues = queues
+        self._connections = connections
+        self._known: dict[str, JobHistory] = {}
+        self._outcomes: dict[str, Outcome] = {}
+
+    def look(self, jobs: Sequence[Job]) -> FleetView:
+        """These jobs and the fleet as they are now."""
+        return FleetView(
+            jobs=tuple(self._look_at(job) for job in jobs),
+            depths=QueueDepths(
+                tiles=self._queues.tiles.depth(),
+                urgent=self._queues.urgent.depth(),
+                poison=self._queues.poison.depth(),
+            ),
+        )
+
+    def _look_at(self, job: Job) -> JobView:
+        history = gather_history(self._store, job, self._known.get(job.id))
+        self._known[job.id] = history
+        progress = measure_progress(
+            asked=len(history.asked),
+            empty=self._count_empty(history.commits),
+            poison=len(history.poison),
+            committed_at=[commit.written for commit in history.commits],
+            now=self._store.now(),
+        )
+        return JobView(history, self._state(job), progress)
+
+    def _state(self, job: Job) -> JobState | None:
+        try:
+            return read_status(self._store, job.id).status.state
+        except NotFound:
+            return None
+
+    def _count_empty(self, commits: Sequence[ListedCommit]) -> int | None:
+        """A commit never changes its outcome, so each record is read at most once."""
+        unknown = [commit for commit in commits if self._outcome(commit) is None]
+        if len(unknown) > MOST_RECORDS:
+            return None
+        for commit, record in read_records(self._store, unknown, self._connections):
+            self._outcomes[commit.blob_name] = record.outcome
+        return sum(self._outcome(commit) is Outcome.EMPTY for commit in commits)
+
+    def _outcome(self, commit: ListedCommit) -> Outcome | None:
+        return commit.outcome or self._outcomes.get(commit.blob_name)

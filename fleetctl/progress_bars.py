@@ -1,0 +1,51 @@
+"""Progress bars on stderr: they vanish when they are done, and never mix with a command's output."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from fleetctl import phrases
+from fleetctl.campaign.export import TileExport
+
+
+@contextmanager
+def tile_progress(console: Console, doing: str, tiles: int) -> Iterator[Callable[[], None]]:
+    """A bar over tiles; the block calls what it gets after each of them."""
+    with _bar(console, "tiles") as bar:
+        task = bar.add_task(doing, total=tiles, extra="")
+        yield lambda: bar.advance(task)
+
+
+@contextmanager
+def byte_progress(console: Console, doing: str, tiles: int) -> Iterator[Callable[[TileExport], None]]:
+    """The same, with the bytes fetched so far and their rate."""
+    with _bar(console, "tiles") as bar:
+        task = bar.add_task(doing, total=tiles, extra="")
+        fetched_bytes = 0
+
+        def on_tile(export: TileExport) -> None:
+            nonlocal fetched_bytes
+            fetched_bytes += export.fetched_bytes
+            elapsed_seconds = bar.tasks[task].elapsed or 0.0
+            speed = phrases.size(int(fetched_bytes / elapsed_seconds)) if elapsed_seconds else phrases.NOTHING
+            bar.update(task, advance=1, extra=f"{phrases.size(fetched_bytes)}, {speed}/s")
+
+        yield on_tile
+
+
+def _bar(console: Console, unit: str) -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn(unit),
+        TextColumn("{task.fields[extra]}"),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
