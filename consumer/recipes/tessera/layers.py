@@ -1,4 +1,5 @@
 # mypy: allow-subclassing-any
+# (types of torch are skipped, so all its classes count as Any)
 """What both Tessera networks are built of. Torch only.
 
 Shapes at line ends: B sequences (pixels), T observations, C channels, D width of a token,

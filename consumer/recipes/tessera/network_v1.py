@@ -1,4 +1,5 @@
 # mypy: allow-subclassing-any
+# (types of torch are skipped, so all its classes count as Any)
 """Tessera v1.1: two transformers over time, each pooled with the help of a GRU, then one reducer.
 
 Source: the public v1.1 reference (ucam-eo/tessera), rewritten from its description. B pixels,

@@ -1,4 +1,5 @@
 # mypy: allow-subclassing-any
+# (types of torch are skipped, so all its classes count as Any)
 """Tessera v2 students: the v1.1 layout with plain attention pooling and a nested representation.
 
 The first 16, 32, 64 or 128 output dimensions can be used alone. Source: the public reference

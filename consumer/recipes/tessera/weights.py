@@ -156,14 +156,11 @@ def _refuse_another_model(dimensions: Dimensions, model: str, path: Path) -> Non
 
 def _check_names_and_shapes(state: dict[str, Tensor], dimensions: Dimensions, path: Path) -> None:
     wanted = weight_shapes(dimensions)
-    for fault, names in (
-        ("lacks", wanted.keys() - state.keys()),
-        ("has unknown", state.keys() - wanted.keys()),
-    ):
+    faults = {"missing": wanted.keys() - state.keys(), "unknown": state.keys() - wanted.keys()}
+    for fault, names in faults.items():
         if names:
-            first = min(names)[:80]
             raise BadInput(
-                f"{path} {fault} {len(names)} tensors, the first is {first}: it is another model's"
+                f"{path} is another model's: {len(names)} of its tensors are {fault}, such as {min(names)[:80]}"
             )
     for name, shape in wanted.items():
         if tuple(state[name].shape) != shape:

@@ -158,8 +158,8 @@ def test_a_file_larger_than_any_checkpoint_is_refused_unread(tmp_path, monkeypat
 def test_tensors_must_be_complete_known_well_shaped_and_finite(tmp_path, v1_state):
     bias = "dim_reducer.4.bias"
     lacking = {name: tensor for name, tensor in v1_state.items() if name != bias}
-    assert f"lacks 1 tensors, the first is {bias}" in refusal(save_v1(tmp_path, lacking))
-    assert "has unknown 1 tensors, the first is extra" in refusal(
+    assert f"1 of its tensors are missing, such as {bias}" in refusal(save_v1(tmp_path, lacking))
+    assert "1 of its tensors are unknown, such as extra" in refusal(
         save_v1(tmp_path, {**v1_state, "extra": torch.ones(1)})
     )
     assert "shape (3,), expected (20,)" in refusal(save_v1(tmp_path, {**v1_state, bias: torch.ones(3)}))
