@@ -113,8 +113,8 @@ def _write_preview(
     result: TileResult, quantised: NDArray[np.int8], scales: NDArray[np.float32], folder: Path
 ) -> Artifact:
     path = folder / file_name(result.names.preview)
-    is_trained = result.weights.is_trained
-    picture = preview_image(quantised, scales, result.weights.dimensions.family, is_trained=is_trained)
+    weights = result.weights
+    picture = preview_image(quantised, scales, weights.model, is_trained=weights.is_trained)
     texts = {
         "Title": f"{result.tile} {result.dataset.period}",
         "Description": f"Tessera {_model_label(result)}, dimensions 0 to 2",
