@@ -12,7 +12,7 @@ from PIL import Image, UnidentifiedImageError
 from rasterio.crs import CRS
 from rasterio.errors import RasterioError
 from rasterio.io import MemoryFile
-from rasterio.transform import Affine, from_origin
+from rasterio.transform import Affine
 
 from contract.errors import BadInput
 from contract.tile_id import GridCell
@@ -31,6 +31,12 @@ class Placed:
     transform: Affine
     width: int
     height: int
+
+    def transform_of(self, width: int, height: int) -> Affine:
+        """Pixel to place, for a picture of the same area that may have fewer pixels."""
+        # Written out: affine 2 has only `*` for this and affine 3 only wants `@`.
+        across, down, t = self.width / width, self.height / height, self.transform
+        return Affine(t.a * across, t.b * down, t.c, t.d * across, t.e * down, t.f)
 
 
 def read_place(tiff: bytes) -> Placed:
@@ -65,8 +71,6 @@ def warp_to_cell(
     Shrinking averages; enlarging repeats pixels, so that what one sees is data and not interpolation.
     """
     height, width = picture.shape[:2]
-    # A preview may have fewer pixels than the tile that it shows.
-    source_transform = placed.transform * Affine.scale(placed.width / width, placed.height / height)
     x_degrees, y_degrees = canvas.degrees_per_pixel()
     west, _, _, north = cell.bounds
     alpha = picture[:, :, 3:].astype(np.float32) / 255
@@ -76,9 +80,9 @@ def warp_to_cell(
     rasterio.warp.reproject(
         np.ascontiguousarray(weighted.transpose(2, 0, 1)),
         target,
-        src_transform=source_transform,
+        src_transform=placed.transform_of(width, height),
         src_crs=placed.crs,
-        dst_transform=from_origin(west, north, x_degrees, y_degrees),
+        dst_transform=Affine(x_degrees, 0, west, 0, -y_degrees, north),
         dst_crs=LONLAT,
         resampling=rasterio.warp.Resampling.average if is_shrinking else rasterio.warp.Resampling.nearest,
     )

@@ -39,9 +39,7 @@ def test_a_young_job_slows_down_while_nothing_is_committed():
 
 
 def test_the_time_left_follows_from_what_was_asked():
-    progress = measure_progress(
-        asked=10, empty=1, poison=1, committed_at=minutes_ago(30, 20, 10, 0), now=NOW
-    )
+    progress = measure_progress(asked=10, empty=1, poison=1, committed_at=minutes_ago(30, 20, 10, 0), now=NOW)
     assert (progress.committed, progress.left) == (4, 5)
     assert progress.seconds_left == pytest.approx(5 / 6 * 3600)
     assert not progress.is_complete
