@@ -25,10 +25,7 @@ TILE_PREFIX = "grid_"
 TILE_LIST_SUFFIX = ".txt"
 STANDARD_INPUT = "-"
 
-FILE_SUFFIXES = frozenset(
-    (".fgb", ".geojson", ".geoparquet", ".gml", ".gpkg", ".json", ".kml", ".kmz", ".parquet")
-    + (".shp", ".txt", ".zip")
-)
+FILE_SUFFIXES = {".fgb", ".geojson", ".gml", ".gpkg", ".json", ".kml", ".parquet", ".shp", ".txt", ".zip"}
 """With one of these a word is meant to be a file, also when there is none of that name."""
 
 MAX_LIST_BYTES = 256 * 2**20
@@ -56,7 +53,7 @@ def read_part(word: str, boundaries: Boundaries, standard_input: TextIO | None =
     BadInput says what is wrong with it, and for a name that is nearly right which one was meant.
     """
     path = Path(word).expanduser()
-    if boundaries.has(word):
+    if boundaries.has(word) and "/" not in word:
         return _named(word, boundaries)
     if word.lower().startswith(BBOX_PREFIX):
         return _read_box(word)
@@ -128,10 +125,11 @@ def _label(degrees: Decimal, hemispheres: str) -> str:
 
 def _read_polygons(path: Path) -> Part:
     """The polygons of all layers of a vector file; BadInput when it has none."""
-    layers = [layer for layer in read_layers(path) if polygons_of(layer.geometries).size]
-    if not layers:
+    layers = [layer for layer in read_layers(path) if layer.has_areas]
+    areas = [polygons_of(areas_in_degrees(layer, path)) for layer in layers]
+    polygons = np.concatenate(areas) if areas else np.empty(0, dtype=object)
+    if not polygons.size:
         raise BadInput(f"{path} holds no polygon: a region file needs areas, not points or lines")
-    polygons = np.concatenate([polygons_of(areas_in_degrees(layer, path)) for layer in layers])
     return Part(slug(path.stem), mask_touching(polygons), polygons)
 
 

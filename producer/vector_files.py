@@ -33,6 +33,12 @@ EDGE_METRES = 1000.0
 """Edges of projected polygons are cut to this length before they are transformed: a straight edge on
 the map is a curve in degrees, and 1 km of it strays from its chord by less than a metre."""
 
+AREA_TYPES = (
+    shapely.GeometryType.POLYGON,
+    shapely.GeometryType.MULTIPOLYGON,
+    shapely.GeometryType.GEOMETRYCOLLECTION,
+)
+
 Geometries = NDArray[np.object_]
 Points = NDArray[np.float64]
 
@@ -47,6 +53,11 @@ class Layer:
     """Column name in lower case -> n values."""
     crs: str | None
     """Anything that PROJ understands; None when the file does not say."""
+
+    @property
+    def has_areas(self) -> bool:
+        """Whether any geometry may be an area: a polygon, several, or a collection."""
+        return bool(np.isin(shapely.get_type_id(self.geometries), AREA_TYPES).any())
 
 
 def read_layers(path: Path) -> list[Layer]:
