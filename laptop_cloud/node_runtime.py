@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import importlib.util
 import os
@@ -12,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from contract.errors import BadInput, TilefleetError
+from laptop_cloud import turns
 
 LOWEST_MAJOR = 20
 """What the Azure packages in our lock file ask for."""
@@ -70,11 +70,9 @@ def install_locked_packages(home: Path, node: Node) -> Path:
     second waits for the first.
     """
     folder = home / "node"
-    folder.mkdir(parents=True, exist_ok=True)
     digest = hashlib.sha256((LOCKED_PACKAGES / "package-lock.json").read_bytes()).hexdigest()
     marker = folder / MARKER
-    with (folder / "installing.lock").open("w") as turn:
-        fcntl.flock(turn, fcntl.LOCK_EX)
+    with turns.alone(folder / "installing.lock"):
         if not (marker.exists() and marker.read_text() == digest):
             marker.unlink(missing_ok=True)
             _run_npm_ci(folder, node)

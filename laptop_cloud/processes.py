@@ -8,6 +8,7 @@ we are killed outright, the kernel sends each child the SIGTERM that we no longe
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import select
 import shutil
@@ -25,6 +26,7 @@ from contract.errors import TilefleetError
 LOOPBACK = "127.0.0.1"
 PROBE_INTERVAL_SECONDS = 0.05
 LOG_TAIL_CHARACTERS = 1500
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 class DidNotStart(TilefleetError):
@@ -123,6 +125,14 @@ def running(
         yield child
     finally:
         stop(child, limit_seconds=stop_limit_seconds)
+
+
+def end_with_parent() -> None:
+    """Ask the kernel to SIGTERM this process when the thread that started it ends.
+
+    For Python workers (a pool's initializer); `start` does the same for commands.
+    """
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 @contextlib.contextmanager

@@ -48,10 +48,12 @@ def write_scene(
 
     `assets` by name (B02, SCL, vv ...) in the one coordinate system `epsg`; `when` in UTC; `footprint` in
     metres, by default the box around all assets. `properties` are added to the item's. The item is
-    written last and replaces an older one; a call that was interrupted leaves none.
+    written last and replaces an older one; a call that was interrupted leaves none. One writer a scene.
     """
     folder = root / collection / scene_id
     folder.mkdir(parents=True, exist_ok=True)
+    for leftover in folder.glob("*.part"):
+        leftover.unlink()
     for name, raster in assets.items():
         write_cog(
             folder / f"{name}.tif",

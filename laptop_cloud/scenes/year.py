@@ -22,6 +22,8 @@ from rich.progress import (
 )
 
 from contract.errors import BadInput
+from laptop_cloud import turns
+from laptop_cloud.processes import end_with_parent
 from laptop_cloud.scenes import items, passes, sentinel1, sentinel2
 from laptop_cloud.scenes.passes import Pass
 from laptop_cloud.scenes.pixel_grid import Granule, PixelGrid, granules_over, window_over
@@ -61,9 +63,11 @@ def make_year(recipe: SceneRecipe, root: Path, *, processes: int = 2) -> Path:
     Shows progress on stderr. With `processes` = 0 the caller's own process does the work.
     """
     folder = root / recipe.digest
-    missing = [scene for scene in _scenes_of(recipe) if not (scene.folder(folder) / items.ITEM_FILE).exists()]
-    if missing:
-        _make_all(missing, folder, processes)
+    scenes = _scenes_of(recipe)
+    with turns.alone(root / f"{recipe.digest}.lock"):
+        missing = [scene for scene in scenes if not (scene.folder(folder) / items.ITEM_FILE).exists()]
+        if missing:
+            _make_all(missing, folder, processes)
     return folder
 
 
@@ -104,7 +108,10 @@ def _make_all(scenes: list[_Scene], folder: Path, processes: int) -> None:
                 progress.advance(task)
             return
         # Fresh processes: a fork of a process with threads may inherit a lock that nobody opens.
-        with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+        # Left alone by a kill -9 they would wait for work for ever.
+        with ProcessPoolExecutor(
+            processes, mp_context=get_context("spawn"), initializer=end_with_parent
+        ) as pool:
             waiting = [pool.submit(_make, scene, folder) for scene in scenes]
             try:
                 for done in as_completed(waiting):

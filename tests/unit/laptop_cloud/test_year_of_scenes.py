@@ -1,7 +1,13 @@
 import json
+import os
+import subprocess
+import sys
+import time
 from datetime import UTC, datetime
+from pathlib import Path
 
 import numpy as np
+import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -50,9 +56,37 @@ def test_a_second_run_makes_nothing_and_an_interrupted_one_goes_on(year):
     written = {path: path.stat().st_mtime_ns for path in year.rglob("*.tif")}
     lost = next(year.rglob("item.json")).parent
     (lost / "item.json").unlink()
+    (lost / "vv.tif.4711.part").write_bytes(b"the beginning of a file")
     assert make_year(SMALL, year.parent, processes=0) == year
     again = {path: path.stat().st_mtime_ns for path in year.rglob("*.tif")}
     assert {path.parent for path in written if written[path] != again[path]} == {lost}
+    assert not list(year.rglob("*.part"))
+
+
+def test_a_killed_maker_leaves_no_worker_behind(tmp_path):
+    code = (
+        "from pathlib import Path\n"
+        "from laptop_cloud.scenes import SceneRecipe, make_year\n"
+        "if __name__ == '__main__':\n"
+        f"    make_year(SceneRecipe({PLACE}, 2024, spacing_metres=20), Path('scenes'), processes=2)\n"
+    )
+    (tmp_path / "maker.py").write_text(code)
+    environ = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
+    with subprocess.Popen(
+        [sys.executable, "maker.py"], cwd=tmp_path, env=environ, stderr=subprocess.DEVNULL
+    ) as maker:
+        wait_for(lambda: any(tmp_path.rglob("item.json")))
+        workers = psutil.Process(maker.pid).children(recursive=True)
+        maker.kill()
+    assert len(workers) >= 2
+    assert psutil.wait_procs(workers, timeout=20)[1] == []
+
+
+def wait_for(condition, limit_seconds=60):
+    deadline = time.monotonic() + limit_seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def test_two_processes_write_the_same_bytes_as_one(year, tmp_path):
