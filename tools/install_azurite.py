@@ -23,7 +23,7 @@ def provide_node() -> None:
         find_node()
     except BadInput:
         print("No recent Node.js on PATH: installing it as a Python wheel", flush=True)
-        pip = (sys.executable, "-m", "pip", "install", "--quiet", "--require-hashes", "--no-deps")
+        pip = (sys.executable, "-m", "pip", "install", "-qq", "--require-hashes", "--no-deps")
         subprocess.run([*pip, "-r", str(NODE_REQUIREMENTS)], check=True)
         importlib.invalidate_caches()
 

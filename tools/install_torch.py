@@ -55,7 +55,7 @@ def attempts(*, wants_cuda: bool, is_linux: bool, python: str, uv_folder: str) -
     plain = Attempt(f"torch {TORCH_VERSION} from the package index", ((*pip, f"torch=={TORCH_VERSION}"),))
     if not is_linux:
         return [plain]  # elsewhere the index has one build only
-    get_uv = (*pip, "--quiet", "--target", uv_folder, "--require-hashes", "-r", str(UV_REQUIREMENTS))
+    get_uv = (*pip, "-qq", "--target", uv_folder, "--require-hashes", "-r", str(UV_REQUIREMENTS))
     uv = (f"{uv_folder}/bin/uv", "pip", "install", "--python", python, f"torch=={TORCH_VERSION}")
     if wants_cuda:
         return [
@@ -92,10 +92,12 @@ def succeeds(attempt: Attempt) -> bool:
     # Someone else's active environment must not draw uv away from the one that we name.
     environ = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
     errors = subprocess.DEVNULL if attempt.is_worth_a_try else None
-    return all(
-        subprocess.run(command, env=environ, stderr=errors, check=False).returncode == 0
-        for command in attempt.commands
-    )
+    for command in attempt.commands:
+        if subprocess.run(command, env=environ, stderr=errors, check=False).returncode != 0:
+            if not attempt.is_worth_a_try:
+                print(f"That did not work: {attempt.says}", flush=True)
+            return False
+    return True
 
 
 def main() -> int:

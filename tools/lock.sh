@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-.venv/bin/pip install --quiet --target "$work" --require-hashes -r requirements/uv.txt
+.venv/bin/pip install -qq --target "$work" --require-hashes -r requirements/uv.txt
 
 # compile TARGET SOURCE...: one lock for every platform and every Python from 3.11 on
 compile() {
