@@ -35,6 +35,19 @@ class Counts:
     """Answers of status 400 and above."""
     bytes_sent: int = 0
     """Bytes of the bodies."""
+    at_once: int = 0
+    """Requests being answered right now."""
+    most_at_once: int = 0
+
+    @contextlib.contextmanager
+    def one_more(self) -> Iterator[None]:
+        """Within it, one more request is being answered."""
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
+        try:
+            yield
+        finally:
+            self.at_once -= 1
 
     def add(self, request: web.Request, response: web.StreamResponse) -> None:
         """Count one answered request."""
@@ -59,14 +72,15 @@ def application(root: Path, *, delay_seconds: float = 0, most_at_once: int = 0) 
         if request.path == STATS_PATH:
             return await handler(request)
         async with turns:
-            await asyncio.sleep(delay_seconds)
-            try:
-                response = await handler(request)
-                # Only now does a file's answer look at the range, choose its status, and send.
-                await response.prepare(request)
-            except web.HTTPException as refusal:
-                counts.add(request, refusal)
-                raise
+            with counts.one_more():
+                await asyncio.sleep(delay_seconds)
+                try:
+                    response = await handler(request)
+                    # Only now does a file's answer look at the range, choose its status, and send.
+                    await response.prepare(request)
+                except web.HTTPException as refusal:
+                    counts.add(request, refusal)
+                    raise
         counts.add(request, response)
         return response
 

@@ -3,6 +3,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -57,7 +58,24 @@ def test_the_counts_tell_how_files_were_read(server):
         "whole_files": 1,
         "failures": 1,
         "bytes_sent": 100 + len(CONTENT),
+        "at_once": 0,
+        "most_at_once": 1,
     }
+
+
+@pytest.mark.parametrize(("limit", "seen"), [(2, {2}), (0, set(range(3, 9)))])
+def test_no_more_requests_than_wanted_are_answered_at_once(tmp_path, limit, seen):
+    (tmp_path / "B04.tif").write_bytes(CONTENT)
+    # The delay keeps eight requests in the server together.
+    options = {"delay_ms": 200, "max_connections": limit}
+    with (
+        imagery_server.running(tmp_path, tmp_path / "server.log", **options) as url,
+        ThreadPoolExecutor(8) as threads,
+    ):
+        answers = list(threads.map(lambda _: ask(url + "/B04.tif"), range(8)))
+        stats = stats_of(url)
+    assert all(body == CONTENT for _, _, body in answers)
+    assert stats["most_at_once"] in seen
 
 
 def test_files_outside_of_the_root_are_not_served(server):
