@@ -67,7 +67,7 @@ def status(
 
     settings = wiring.load_settings()
     storage = wiring.connect(_say_target(fleet), settings)
-    follower = Follower(storage.store, storage.queues, job, settings.connections)
+    follower = Follower(storage.store, storage.queues, job)
     if until_done:
         follow_lines(follower, settings.refresh_seconds, _output())
     elif watch:

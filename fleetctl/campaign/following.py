@@ -19,11 +19,11 @@ from fleetctl.campaign.status_table import job_line, status_screen
 class Follower:
     """Looks at one job, or at all of them, also those that are enqueued meanwhile."""
 
-    def __init__(self, store: BlobStore, queues: FleetQueues, job: str | None, connections: int) -> None:
+    def __init__(self, store: BlobStore, queues: FleetQueues, job: str | None) -> None:
         """BadInput when there is no such job."""
         self._store = store
         self._only: Job | None = choose_job(store, job) if job is not None else None
-        self._observer = Observer(store, queues, connections)
+        self._observer = Observer(store, queues)
 
     def look(self) -> FleetView:
         """How things are now."""

@@ -14,7 +14,7 @@ from itertools import groupby
 
 from contract import artifact_names
 from contract.blob_store import BlobInfo, BlobStore
-from contract.commit import PUBLISHED
+from contract.commit import OUTCOME, PUBLISHED
 from contract.commit_record import MAX_COMMIT_BYTES, CommitRecord, decode_commit
 from contract.dataset import Dataset
 from contract.errors import BadInput
@@ -24,8 +24,6 @@ from contract.outcomes import Outcome
 from contract.tile_id import TileId
 from fleetctl.ahead import read_ahead
 
-OUTCOME = "outcome"
-"""Metadata of a commit, where its writer put it: saves reading the record."""
 _GENERATION = re.compile(r"g([1-9]\d{0,3})(\.revoked)?")
 
 
@@ -41,7 +39,7 @@ class ListedCommit:
     """When the record was last written, by the store's clock: its publication, else its creation."""
     is_published: bool
     outcome: Outcome | None
-    """None: only the record says it."""
+    """None where the record's writer did not mark it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,8 +19,8 @@ class Progress:
 
     asked: int
     committed: int
-    empty: int | None
-    """Those of the committed that have no usable imagery; None: too many commits to look into."""
+    empty: int
+    """Those of the committed that have no usable imagery."""
     poison: int
     """Given up, without a commit."""
     tiles_per_hour: float | None
@@ -39,7 +39,7 @@ class Progress:
 
 
 def measure_progress(
-    *, asked: int, empty: int | None, poison: int, committed_at: Sequence[datetime], now: datetime
+    *, asked: int, empty: int, poison: int, committed_at: Sequence[datetime], now: datetime
 ) -> Progress:
     """Progress of a job whose committed tiles (the empty ones included) were committed at these times."""
     rate = tiles_per_hour(committed_at, now)

@@ -8,14 +8,12 @@ from dataclasses import dataclass
 from contract.blob_store import BlobStore
 from contract.errors import NotFound
 from contract.fleet_queues import FleetQueues
+from contract.heartbeat import Heartbeats, read_heartbeats
 from contract.job import Job, JobState
 from contract.job_store import read_status
 from contract.outcomes import Outcome
-from fleetctl.campaign.history import JobHistory, ListedCommit, gather_history, read_records
+from fleetctl.campaign.history import JobHistory, gather_history
 from fleetctl.campaign.progress import Progress, measure_progress
-
-MOST_RECORDS = 20_000
-"""Commits without an outcome in the listing that are read to count the empty ones: about a minute's worth."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +41,7 @@ class FleetView:
 
     jobs: tuple[JobView, ...]
     depths: QueueDepths
+    heartbeats: Heartbeats
 
     @property
     def is_complete(self) -> bool:
@@ -53,12 +52,10 @@ class FleetView:
 class Observer:
     """Looks again and again, remembering what cannot change in between."""
 
-    def __init__(self, store: BlobStore, queues: FleetQueues, connections: int) -> None:
+    def __init__(self, store: BlobStore, queues: FleetQueues) -> None:
         self._store = store
         self._queues = queues
-        self._connections = connections
         self._known: dict[str, JobHistory] = {}
-        self._outcomes: dict[str, Outcome] = {}
 
     def look(self, jobs: Sequence[Job]) -> FleetView:
         """These jobs and the fleet as they are now."""
@@ -69,6 +66,7 @@ class Observer:
                 urgent=self._queues.urgent.depth(),
                 poison=self._queues.poison.depth(),
             ),
+            heartbeats=read_heartbeats(self._store),
         )
 
     def _look_at(self, job: Job) -> JobView:
@@ -76,7 +74,7 @@ class Observer:
         self._known[job.id] = history
         progress = measure_progress(
             asked=len(history.asked),
-            empty=self._count_empty(history.commits),
+            empty=sum(commit.outcome is Outcome.EMPTY for commit in history.commits),
             poison=len(history.poison),
             committed_at=[commit.written for commit in history.commits],
             now=self._store.now(),
@@ -88,15 +86,3 @@ class Observer:
             return read_status(self._store, job.id).status.state
         except NotFound:
             return None
-
-    def _count_empty(self, commits: Sequence[ListedCommit]) -> int | None:
-        """A commit never changes its outcome, so each record is read at most once."""
-        unknown = [commit for commit in commits if self._outcome(commit) is None]
-        if len(unknown) > MOST_RECORDS:
-            return None
-        for commit, record in read_records(self._store, unknown, self._connections):
-            self._outcomes[commit.blob_name] = record.outcome
-        return sum(self._outcome(commit) is Outcome.EMPTY for commit in commits)
-
-    def _outcome(self, commit: ListedCommit) -> Outcome | None:
-        return commit.outcome or self._outcomes.get(commit.blob_name)

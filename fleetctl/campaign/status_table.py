@@ -9,13 +9,14 @@ from rich.text import Text
 
 from fleetctl import phrases
 from fleetctl.campaign.status import FleetView, JobView
+from fleetctl.campaign.worker_table import workers_table
 
 BAR_WIDTH = 24
 
 
 def status_screen(view: FleetView) -> RenderableType:
     """Jobs, queues, workers."""
-    return Group(_jobs_table(view), Text(), Text(depths_line(view)), Text(), workers_part(view))
+    return Group(_jobs_table(view), Text(), Text(depths_line(view)), Text(), workers_table(view.heartbeats))
 
 
 def job_line(view: JobView) -> str:
@@ -58,14 +59,10 @@ def _jobs_table(view: FleetView) -> RenderableType:
             ProgressBar(total=max(progress.asked, 1), completed=progress.committed, width=BAR_WIDTH),
             str(progress.asked),
             str(progress.committed),
-            phrases.NOTHING if progress.empty is None else str(progress.empty),
+            str(progress.empty),
             str(progress.poison),
             str(progress.left),
             phrases.rate(progress.tiles_per_hour),
             "complete" if progress.is_complete else phrases.duration(progress.seconds_left),
         )
     return table
-
-
-def workers_part(view: FleetView) -> RenderableType:
-    return Text("")

@@ -36,7 +36,7 @@ class Campaign:
     cells: Sequence[GridCell]
     is_trained: bool = True
     now: datetime = START
-    store: BlobStore = field(default=None)  # type: ignore[assignment]
+    store: BlobStore = None
     """Default: a simulated one under the campaign's own clock."""
     job: Job = field(init=False)
 
