@@ -14,7 +14,7 @@ from contract.errors import BadInput
 from contract.job_store import read_dataset, read_job
 from contract.recipe import ParameterValue, RecipeDeclaration, find_recipe
 from producer.period import parse_years
-from producer.plan import PARTIAL_YEAR, Ask, JobPlan, Pins, make_dataset, plan_jobs
+from producer.plan import PARTIAL_YEAR, Ask, JobPlan, Pins, check_job_name, make_dataset, plan_jobs
 from producer.region import Region
 from producer.weights import PinnedWeights, fetch_weights
 
@@ -66,6 +66,8 @@ def check_options(options: Options, *, today: date, like: Pattern | None) -> Wis
     """The options' meaning; BadInput for the first that has none."""
     if options.limit is not None and options.limit < 1:
         raise BadInput(f"--limit {options.limit} asks for no tile; give 1 or more")
+    if options.job is not None:
+        check_job_name(options.job)
     if options.canary < 0:
         raise BadInput(f"--canary {options.canary} is no number of tiles; give 1 or more")
     if like and options.recipe not in {None, like.dataset.recipe}:

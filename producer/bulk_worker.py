@@ -24,7 +24,7 @@ CREATED: Final = 201
 WORTH_RETRYING: Final = {500, 503}
 """OperationTimedOut and ServerBusy: what Azure answers above 2,000 messages a second."""
 RETRY_PAUSES_SECONDS: Final = (0.2, 0.4, 0.8, 1.6, 3.2)
-REQUEST_SECONDS: Final = 20.0
+REQUEST_SECONDS: Final = 10.0
 # Azurite closes idle connections after 5 s; one that dies under a request costs a retry, and may double it.
 KEEP_ALIVE_SECONDS: Final = 4.0
 _ERROR_CODE = re.compile(rb"<Code>(\w{1,60})</Code>")

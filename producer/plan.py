@@ -142,13 +142,19 @@ def encode_cells(cells: Cells) -> bytes:
 
 def job_name(ask: Ask, period: str) -> str:
     """`isle-of-man-2024`; exactly what was typed with `--job` for a single year."""
-    name = ask.label if ask.is_label_exact else f"{slug(ask.label)}-{period}"
+    if not ask.is_label_exact:
+        return f"{slug(ask.label)}-{period}"
+    check_job_name(ask.label)
+    return ask.label
+
+
+def check_job_name(name: str) -> None:
+    """BadInput unless `--job` may say so."""
     if not NAME_PATTERN.fullmatch(name):
         raise BadInput(
             f"--job {name[:80]!r} cannot name a job: up to 48 lower-case letters, digits and dashes, "
             "no dash in front"
         )
-    return name
 
 
 def slug(label: str) -> str:
