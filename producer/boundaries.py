@@ -21,7 +21,7 @@ import shapely
 from contract.errors import BadInput
 from producer.grid import polygons_of
 from producer.natural_earth import download
-from producer.place_names import Kind, PlaceNames, Row
+from producer.place_names import Kind, PlaceNames, Row, folded
 from producer.vector_files import Geometries, Layer, areas_in_degrees, read_layers
 
 MISSING = ("", "-99", "-099")
@@ -148,22 +148,28 @@ def _with_countries(rows: list[Row], areas: Geometries) -> tuple[list[Row], Geom
     """A file of map units alone also gets its countries: all units under one administration together."""
     if any(row["level"] == Kind.COUNTRY for row in rows):
         return rows, areas
+    sizes = shapely.area(areas)
     members: dict[str, list[int]] = {}
-    for number, row in enumerate(rows):
-        members.setdefault(row.get("admin") or row["name"] or "", []).append(number)
+    for number in np.argsort(-sizes, kind="stable").tolist():
+        members.setdefault(rows[number].get("admin") or rows[number]["name"] or "", []).append(number)
     countries = [
-        {
-            **rows[numbers[0]],
-            "level": Kind.COUNTRY,
-            "name": admin,
-            "name_long": None,
-            "formal_en": None,
-            "name_en": None,
-        }
-        for admin, numbers in members.items()
+        _country_of([rows[number] for number in numbers], admin) for admin, numbers in members.items()
     ]
-    merged = [shapely.union_all(areas[numbers]) for numbers in members.values()]
-    return [*countries, *rows], np.concatenate([np.array(merged, dtype=object), areas])
+    merged = np.empty(len(countries), dtype=object)
+    merged[:] = [shapely.union_all(areas[numbers]) for numbers in members.values()]
+    return [*countries, *rows], np.concatenate([merged, areas])
+
+
+def _country_of(units: list[Row], admin: str) -> Row:
+    """The row of a country from its units, the largest first: codes and continent are that one's.
+
+    So is its short name where that is meant: "Tanzania" of the United Republic of Tanzania is also the
+    name of its mainland, but England is not the name of the United Kingdom.
+    """
+    main = units[0]
+    is_namesake = len(units) == 1 or folded(admin).endswith(folded(main["name"] or ""))
+    names = {} if is_namesake else {"name": admin, "name_long": None, "name_en": None, "formal_en": None}
+    return {**main, **names, "level": Kind.COUNTRY, "admin": admin}
 
 
 def _digest(path: Path) -> str:

@@ -13,7 +13,7 @@ import shapely
 
 from contract.errors import BadInput
 from producer import natural_earth
-from producer.boundaries import Boundaries
+from producer.boundaries import Boundaries, open_boundaries
 from producer.place_names import Kind
 
 
@@ -48,6 +48,20 @@ def test_countries_are_put_together_from_map_units(tmp_path, name):
     assert boundaries.find("WH").name == "Whole"
     assert boundaries.find("Left").kind is Kind.PART
     assert not boundaries.has("-99")
+
+
+def test_a_country_has_the_short_name_of_its_main_unit_only_where_that_is_meant(tmp_path):
+    units = [
+        ("Admin-0 map unit", "Isle", "Republic of Land", "RL", shapely.box(9, 0, 10, 1)),
+        ("Admin-0 map unit", "Land", "Republic of Land", "RL", shapely.box(0, 0, 5, 1)),
+        ("Admin-0 map unit", "Bigland", "United Realm", "UR", shapely.box(0, 5, 5, 6)),
+        ("Admin-0 map unit", "Smalland", "United Realm", "UR", shapely.box(9, 5, 10, 6)),
+    ]
+    write_admin0(tmp_path / "units.gpkg", units)
+    boundaries = Boundaries.load(tmp_path / "units.gpkg")
+    assert (boundaries.find("Land").kind, boundaries.find("Land").geometry.area) == (Kind.COUNTRY, 6)
+    assert (boundaries.find("Bigland").kind, boundaries.find("Bigland").geometry.area) == (Kind.PART, 5)
+    assert boundaries.find("United Realm").geometry.area == 6
 
 
 def test_a_zipped_shapefile_is_read_as_it_is(tmp_path):
@@ -111,6 +125,12 @@ def test_boundaries_are_downloaded_once_and_kept(web, tmp_path):
     (folder / "ne.zip").unlink()
     assert natural_earth.download(cache, f"{address}/ne.zip") == kept
     assert [path.name for path in cache.iterdir()] == ["ne.zip"]
+
+
+def test_what_was_downloaded_once_is_used_offline(tmp_path):
+    kept = tmp_path / natural_earth.URL.rpartition("/")[2]
+    kept.write_bytes(zipped_shapefile(tmp_path))
+    assert open_boundaries("natural-earth", tmp_path).find("Whole").kind is Kind.COUNTRY
 
 
 @pytest.mark.parametrize(

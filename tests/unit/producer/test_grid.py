@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import shapely
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contract.tile_id import GridCell
@@ -25,6 +25,7 @@ from producer.grid import (
 )
 
 SHARED = Path(__file__).parents[4] / "shared" / "data"
+unhurried = settings(deadline=None, derandomize=True)
 needs_shared = pytest.mark.skipif(
     not SHARED.exists(), reason="the reference data is not beside this checkout"
 )
@@ -137,6 +138,7 @@ shapes = st.lists(
 )
 
 
+@unhurried
 @given(points=shapes)
 def test_halving_blocks_finds_what_testing_every_cell_finds(points):
     area = shapely.make_valid(shapely.Polygon(points), method="structure", keep_collapsed=False)
@@ -168,6 +170,7 @@ def brute_force_span(low, high, count):
     ]
 
 
+@unhurried
 @given(west=edges(20), east=edges(20), south=edges(10), north=edges(10))
 def test_a_box_has_the_cells_that_decimal_arithmetic_gives_one_by_one(west, east, south, north):
     west, east = min(west, east), max(west, east)
@@ -179,6 +182,7 @@ def test_a_box_has_the_cells_that_decimal_arithmetic_gives_one_by_one(west, east
     assert cells(mask_of_box(west, south, east, north)) == expected
 
 
+@unhurried
 @given(west=edges(180), east=edges(180))
 def test_a_box_and_the_one_around_the_other_way_share_the_earth(west, east):
     south, north = Decimal(0), Decimal("0.1")
