@@ -22,6 +22,7 @@ VERSION = 1
 MAX_TEXT_CHARACTERS = 7600  # all metadata of a blob, names included, has 8 KiB
 VALUE_CHARACTERS = 1900
 MAX_REMARK_CHARACTERS = 300
+MAX_TILES = 40
 WORKER_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _PIECE = re.compile(r"hb(\d)")
 
@@ -123,6 +124,7 @@ def encode_heartbeat(heartbeat: Heartbeat) -> dict[str, str]:
     """As metadata. What does not fit is cut: first long remarks, then tiles from the end."""
     fitting = replace(
         heartbeat,
+        tiles=heartbeat.tiles[:MAX_TILES],
         reason=heartbeat.reason[:MAX_REMARK_CHARACTERS],
         last_error=heartbeat.last_error[:MAX_REMARK_CHARACTERS],
     )

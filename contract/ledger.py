@@ -155,9 +155,9 @@ class LedgerReader:
     """Follows all streams of a container."""
 
     def __init__(self, store: BlobStore, *, max_bytes: int = MAX_READ_BYTES) -> None:
-        """`max_bytes` bounds what one `read_new` brings, whatever has piled up."""
+        """`max_bytes` (at least READ_BYTES) bounds what one `read_new` brings, whatever has piled up."""
         self._store = store
-        self._max_bytes = max_bytes
+        self._max_bytes = max(max_bytes, READ_BYTES)
         self.malformed_lines = 0
         """Lines so far that were no event; they are skipped."""
 
@@ -173,7 +173,7 @@ class LedgerReader:
         for blob in self._store.listing(artifact_names.LEDGER_PREFIX):
             offset = reached.get(blob.name, 0)
             while left > 0 and offset < blob.length:
-                data = self._store.read_from(blob.name, offset, max_bytes=READ_BYTES)
+                data = self._store.read_from(blob.name, offset, max_bytes=min(READ_BYTES, left))
                 whole = _whole_lines(data)
                 if not whole:
                     break

@@ -122,10 +122,14 @@ def published_bytes(store: BlobStore) -> dict[str, bytes]:
 def assert_published_whole(
     container: SimulatedContainer, attempts: list[Attempt], generation: int = 1
 ) -> Attempt:
-    """One commit of the generation, marked published, and exactly its attempt's bytes for readers.
+    """As `assert_whole`, for readers of a simulated container."""
+    return assert_whole(client(container), attempts, generation)
+
+
+def assert_whole(store: BlobStore, attempts: list[Attempt], generation: int = 1) -> Attempt:
+    """The newest commit is of that generation, marked published, and readers see exactly its attempt's bytes.
 
     Returns the attempt that won."""
-    store = client(container)
     assert read_standing(store, DATASET, TILE).newest_committed == generation
     committed = read_commit(store, DATASET, TILE, generation)
     assert committed is not None
