@@ -22,7 +22,8 @@ app = typer.Typer(
 )
 
 FleetOption = Annotated[
-    str | None, typer.Option("--fleet", help="Fleet name or file; default: FLEET, else the laptop cloud that runs.")
+    str | None,
+    typer.Option("--fleet", help="Fleet name or file; default: FLEET, else the laptop cloud that runs."),
 ]
 JobOption = Annotated[str | None, typer.Option("--job", help="With --until-empty: wait for this job only.")]
 UntilEmptyOption = Annotated[
@@ -31,13 +32,13 @@ UntilEmptyOption = Annotated[
 MemoryOption = Annotated[
     str | None, typer.Option("--memory", help="Most memory for tiles held: 8G, 500M or 60% (the default).")
 ]
-WorkerOption = Annotated[str | None, typer.Option("--worker", help="This worker's name in heartbeats and ledger.")]
+WorkerOption = Annotated[
+    str | None, typer.Option("--worker", help="This worker's name in heartbeats and ledger.")
+]
 GraceOption = Annotated[
     float | None, typer.Option("--grace", help="Seconds from a signal or notice to the end (default 25).")
 ]
-WeightsOption = Annotated[
-    Path | None, typer.Option("--weights", help="Use this weights file and no other.")
-]
+WeightsOption = Annotated[Path | None, typer.Option("--weights", help="Use this weights file and no other.")]
 
 
 @app.callback(invoke_without_command=True)
@@ -75,7 +76,10 @@ def run(
 
 @app.command()
 def once(
-    fleet: FleetOption = None, memory: MemoryOption = None, worker: WorkerOption = None, weights: WeightsOption = None
+    fleet: FleetOption = None,
+    memory: MemoryOption = None,
+    worker: WorkerOption = None,
+    weights: WeightsOption = None,
 ) -> None:
     """Do one tile and end: for looking at what happens."""
     with said_in_one_sentence():

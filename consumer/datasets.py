@@ -97,7 +97,9 @@ class OpenDatasets:
         """The weights file whose digest the dataset pins."""
         if dataset.weights_sha256 is None:
             if self._machine.weights is not None:
-                raise WorkerUnfit(f"wrong weights: dataset {dataset.name} is untrained, this worker has a weights file")
+                raise WorkerUnfit(
+                    f"wrong weights: dataset {dataset.name} is untrained, this worker has a weights file"
+                )
             return None
         path = self._machine.weights
         if path is None:

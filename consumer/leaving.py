@@ -17,8 +17,9 @@ from dataclasses import dataclass
 import structlog
 
 from consumer.lease import LeaseKeeper
+from consumer.outcome import judge_interruption
 from consumer.report import Reporter
-from consumer.stages.settle import give_back, unstarted
+from consumer.stages.settle import give_back
 from consumer.work import UNCOMMITTED_HANDS, Stage, Work
 from contract import log_lines
 from contract.errors import LeaseLost, Stopped, StorageError
@@ -49,6 +50,7 @@ class Leaving:
     queues: FleetQueues
     keeper: LeaseKeeper
     reporter: Reporter
+    worker: str
     expected_infer_seconds: Callable[[], float | None]
     """Median of what inference took; None before the first tile."""
 
@@ -76,7 +78,13 @@ class Leaving:
     def _return(self, work: Work, departure: Departure) -> None:
         if not work.claim():
             return  # its own thread settles it at this moment
-        decision = unstarted(work, is_evicted=departure.is_eviction, reason=departure.reason)
+        decision = judge_interruption(
+            Stopped(f"{work.tile_name}: {departure.reason}"),
+            work.reported_message,
+            attempt=work.attempt,
+            worker=self.worker,
+            is_evicted=departure.is_eviction,
+        )
         self.keeper.release(work)
         try:
             give_back(self.queues, work, decision)
@@ -90,9 +98,9 @@ class Leaving:
     def _stop_hopeless(self, left_seconds: float, departure: Departure) -> None:
         """Stop an inference that cannot end in time: what its last seconds would give is lost anyway."""
         for work in self.keeper.held():
-            if work.stage is Stage.INFER and not work.stop.is_set():
-                if self._remaining_seconds(work) > left_seconds:
-                    work.end_early(Stopped(f"{work.tile_name}: {departure.reason}, no time to finish"))
+            is_inferred = work.stage is Stage.INFER and not work.stop.is_set()
+            if is_inferred and self._remaining_seconds(work) > left_seconds:
+                work.end_early(Stopped(f"{work.tile_name}: {departure.reason}, no time to finish"))
 
     def _remaining_seconds(self, work: Work) -> float:
         """From the share done where the recipe reports it, else from what tiles took before."""

@@ -111,16 +111,27 @@ def judge(
     cause = classify(error)
     if cause is None:
         return Drop(str(error))
+    if cause is Cause.HANDED_BACK:
+        return judge_interruption(error, message, attempt=attempt, worker=worker, is_evicted=is_evicted)
     past = PastAttempt(attempt=attempt, worker=worker, cause=cause, reason=fingerprint(error))
     text = describe(error)
-    if cause is Cause.HANDED_BACK:
-        return _interrupted(message, past, text, is_evicted=is_evicted)
     after = returned(message.after(past))
     if cause is Cause.SOURCE:
         return _source(after, text)
     if cause is Cause.WORKER:
         return _worker(after, past, text)
     return _tile(after, past, text)
+
+
+def judge_interruption(
+    error: BaseException, message: TileMessage, *, attempt: str, worker: str, is_evicted: bool
+) -> Return:
+    """An attempt that was asked to end: nobody is charged, and evicted tiles go in front."""
+    text = describe(error)
+    if not is_evicted:
+        return Return(returned(message), Cause.HANDED_BACK, 0, to_urgent=False, reason=text)
+    past = PastAttempt(attempt=attempt, worker=worker, cause=Cause.EVICTED, reason=fingerprint(error))
+    return Return(returned(message.after(past)), Cause.EVICTED, 0, to_urgent=True, reason=text)
 
 
 def classify(error: BaseException) -> Cause | None:
@@ -159,13 +170,6 @@ def describe(error: BaseException) -> str:
     text = " ".join(str(error).split())[:500]
     ours = isinstance(error, GiveUp | TryLater | WorkerUnfit | Stopped | StorageError)
     return text if ours and text else f"{type(error).__name__}: {text}"
-
-
-def _interrupted(message: TileMessage, past: PastAttempt, text: str, *, is_evicted: bool) -> Return:
-    if is_evicted:
-        after = returned(message.after(replace(past, cause=Cause.EVICTED)))
-        return Return(after, Cause.EVICTED, 0, to_urgent=True, reason=text)
-    return Return(returned(message), Cause.HANDED_BACK, 0, to_urgent=False, reason=text)
 
 
 def _source(after: TileMessage, text: str) -> Return | Poison:

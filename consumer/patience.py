@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_exponential_jitter
+from tenacity.nap import sleep_using_event
 from tenacity.stop import stop_when_event_set
 
 from consumer.work import Work
@@ -34,7 +35,7 @@ class Patience:
             retry=retry_if_exception_type(StorageUnavailable),
             stop=stop_after_delay(self.limit_seconds) | stop_when_event_set(work.stop),
             wait=wait_exponential_jitter(self.first_pause_seconds, self.longest_pause_seconds),
-            sleep=lambda seconds: None if work.stop.wait(seconds) else None,
+            sleep=sleep_using_event(work.stop),
             reraise=True,
         )
         return retrying(step)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -62,8 +63,8 @@ def _bury(store: BlobStore, queues: FleetQueues, held: Received, name: str, entr
         "delivery_count": held.delivery_count,
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-    try:
+    with suppress(
+        AlreadyExists
+    ):  # a repeat after a crash, or the same tile from a second job: one entry serves both
         store.create(name, to_bytes(record))
-    except AlreadyExists:
-        pass  # a repeat after a crash, or the same tile from a second job: one entry serves both
     queues.move_to_poison(held, to_text({"v": VERSION, "poison": name}))

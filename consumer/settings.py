@@ -46,16 +46,23 @@ class Settings(BaseModel):
     worker: str = Field("", description="Name in heartbeats and ledger; default: host name and process id.")
     lease_seconds: int = Field(90, ge=3, le=3600, description="Length of a lease; renewed every third of it.")
     grace_seconds: float = Field(
-        25.0, ge=0, le=3600, description="From SIGTERM or a notice to the end: what is in hand is finished or handed back."
+        25.0,
+        ge=0,
+        le=3600,
+        description="From SIGTERM or a notice to the end: finish or hand back what is in hand.",
     )
     memory_bytes: Annotated[int, BeforeValidator(parse_memory)] = Field(
         default_factory=lambda: int(psutil.virtual_memory().total * DEFAULT_MEMORY_SHARE),
         ge=1024 * 1024,
         description="Most bytes of tiles held in memory: 8G, 500M, or a share such as 60 % of the machine.",
     )
-    most_tiles: int = Field(8, ge=1, le=32, description="Most tiles in flight, whatever the measured times say.")
+    most_tiles: int = Field(
+        8, ge=1, le=32, description="Most tiles in flight, whatever the measured times say."
+    )
     threads: int = Field(
-        default_factory=available_cores, ge=1, description="CPU threads for inference; default: the affinity mask's."
+        default_factory=available_cores,
+        ge=1,
+        description="CPU threads for inference; default: the affinity mask's.",
     )
     device: str = Field("cpu", pattern="^(cpu|cuda|cuda:[0-9]+)$", description="Where inference runs.")
     cache_folder: Path = Field(
@@ -67,13 +74,20 @@ class Settings(BaseModel):
         description="Artifacts on their way; may vanish with the machine.",
     )
     weights: Path | None = Field(
-        None, description="Use this weights file and no other; a dataset that pins another makes the worker unfit."
+        None,
+        description="Use this weights file and no other; a dataset that pins another makes the worker unfit.",
     )
-    halt_file: Path | None = Field(None, description="A file whose appearance is taken for an eviction notice.")
+    halt_file: Path | None = Field(
+        None, description="A file whose appearance is taken for an eviction notice."
+    )
     heartbeat_seconds: float = Field(10.0, ge=0.2, le=600, description="Between two heartbeats.")
     ledger_seconds: float = Field(2.0, ge=0.1, le=60, description="Between two flushes of the ledger.")
-    idle_poll_seconds: float = Field(15.0, ge=0.1, le=600, description="Longest pause between polls of empty queues.")
-    download_limit_seconds: float = Field(900.0, gt=0, description="Shortest time without progress that ends a download.")
+    idle_poll_seconds: float = Field(
+        15.0, ge=0.1, le=600, description="Longest pause between polls of empty queues."
+    )
+    download_limit_seconds: float = Field(
+        900.0, gt=0, description="Shortest time without progress that ends it."
+    )
     infer_limit_seconds: float = Field(1800.0, gt=0, description="The same for inference.")
     upload_limit_seconds: float = Field(600.0, gt=0, description="The same for upload and settling.")
 

@@ -7,26 +7,27 @@ import socket
 import sys
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from consumer.datasets import Machine, OpenDatasets
 from consumer.exit_codes import ExitCode
 from consumer.job_watch import JobWatch
-from consumer.leaving import Leaving
 from consumer.lease import LeaseKeeper
+from consumer.leaving import Leaving
 from consumer.load import LoadMeter
 from consumer.notices.signals import SignalNotice
 from consumer.patience import Patience
 from consumer.prefetch import ByteBudget
-from consumer.report import Reporter
+from consumer.report import Identity, Reporter
 from consumer.settings import Settings
 from consumer.stages.download import DownloadStage
 from consumer.stages.infer import InferStage
 from consumer.stages.receive import ReceiveStage
 from consumer.stages.settle import SettleStage
 from consumer.stages.upload import UploadStage
-from consumer.worker import UNTIL_EMPTY_CHECK_SECONDS, Steps, Worker, WorkerState
+from consumer.worker import UNTIL_EMPTY_CHECK_SECONDS, SharedState, Steps, Worker
 from contract.azure_clients import AzureClients, storage_endpoints
 from contract.blob_store import BlobStore
 from contract.blob_stores.azure import AzureBlobStore
@@ -35,6 +36,7 @@ from contract.errors import NotFound
 from contract.fleet import Fleet, choose_fleet
 from contract.fleet_queues import FleetQueues
 from contract.job_store import list_jobs, read_job
+from contract.ledger import LedgerWriter
 from contract.log_lines import set_up_logging
 from contract.queue_names import queue_names
 from contract.tile_queues.azure import AzureTileQueue
@@ -51,11 +53,15 @@ def run_worker(
     """Run one worker of a fleet in this process."""
     settings = Settings.from_env(os.environ, **given)
     fleet = choose_fleet(fleet_name, os.environ, Path.cwd())
-    print(fleet.target_line, file=sys.stderr)
+    sys.stderr.write(f"{fleet.target_line}\n")
     clients = AzureClients(storage_endpoints(fleet))
     store = AzureBlobStore(clients)
     names = queue_names(fleet.name)
-    queues = FleetQueues(*(AzureTileQueue(clients, name) for name in (names.tiles, names.urgent, names.poison)))
+    queues = FleetQueues(
+        AzureTileQueue(clients, names.tiles),
+        AzureTileQueue(clients, names.urgent),
+        AzureTileQueue(clients, names.poison),
+    )
     queues.tiles.depth()  # no storage, no queue, no right: said now, in one sentence
     if job is not None:
         read_job(store, job)
@@ -64,9 +70,17 @@ def run_worker(
     signals = SignalNotice()
     signals.install()
     finished = all_explained(store, job) if until_empty else None
-    return build_worker(
-        settings, fleet, store, queues, worker=worker, signals=signals, is_finished=finished, most_received=most_received
-    ).run()
+    built = build_worker(
+        settings,
+        fleet,
+        store,
+        queues,
+        worker=worker,
+        signals=signals,
+        is_finished=finished,
+        most_received=most_received,
+    )
+    return built.run()
 
 
 def build_worker(
@@ -81,12 +95,29 @@ def build_worker(
     most_received: int | None = None,
 ) -> Worker:
     """Put a worker together from its parts, over any storage."""
-    state = WorkerState(settings)
+    state = SharedState(settings)
     keeper = LeaseKeeper(
-        queues, lease_seconds=settings.lease_seconds, limit_seconds=state.limit_seconds, on_stuck=state.on_stuck
+        queues,
+        lease_seconds=settings.lease_seconds,
+        limit_seconds=state.limit_seconds,
+        on_stuck=state.on_stuck,
     )
     budget = ByteBudget(settings.memory_bytes)
-    reporter = Reporter(store, keeper, budget, state, LoadMeter(), worker=worker, vm=socket.gethostname())
+    identity = Identity(
+        worker, socket.gethostname(), boot_id(), datetime.now(UTC).isoformat(timespec="seconds")
+    )
+    stream = f"{worker}-{identity.boot_id[:8]}-{time.time_ns() // 1_000_000:x}"
+    reporter = Reporter(
+        store,
+        LedgerWriter(store, stream, bound={"worker": worker, "vm": identity.vm}),
+        identity,
+        keeper=keeper,
+        budget=budget,
+        meter=LoadMeter(),
+        ledger_seconds=settings.ledger_seconds,
+        heartbeat_seconds=settings.heartbeat_seconds,
+        why_leaving=state.why_leaving,
+    )
     jobs = JobWatch(store)
     patience = Patience()
     datasets = OpenDatasets(
@@ -125,7 +156,7 @@ def build_worker(
         steps=steps,
         keeper=keeper,
         reporter=reporter,
-        leaving=Leaving(queues, keeper, reporter, state.expected_infer_seconds),
+        leaving=Leaving(queues, keeper, reporter, worker, state.expected_infer_seconds),
         signals=signals,
         is_finished=is_finished,
         most_received=most_received,
@@ -148,3 +179,11 @@ def all_explained(store: BlobStore, job: str | None) -> Callable[[], bool]:
             return False  # a job is being written at this moment
 
     return is_finished
+
+
+def boot_id() -> str:
+    """Of this machine's current boot, as the kernel names it."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return "unknown"

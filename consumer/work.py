@@ -6,6 +6,7 @@ import threading
 import time
 import uuid
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -53,6 +54,9 @@ class Work:
     stage_began: float = field(default_factory=time.monotonic)
     last_progress: float = field(default_factory=time.monotonic)
     seconds: dict[Stage, float] = field(default_factory=dict)
+    ended_at: dict[Stage, datetime] = field(default_factory=dict)
+    """When each stage ended, by this machine's clock, UTC."""
+    received_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     downloaded_bytes: int = 0
     uploaded_bytes: int = 0
     reserved_bytes: int = 0
@@ -93,6 +97,7 @@ class Work:
     def leave(self, stage: Stage) -> None:
         """End a stage and note its seconds."""
         self.seconds[stage] = self.seconds.get(stage, 0.0) + time.monotonic() - self.stage_began
+        self.ended_at[stage] = datetime.now(UTC)
 
     def report_progress(self, share: float) -> None:
         """Called by the recipe; only what moves forward counts as progress."""

@@ -1,11 +1,11 @@
 """One worker's life: receive while there is room, run the stages, leave in order. Every thread is named here.
 
-    main        receives, decides how many tiles to hold, watches for reasons to leave
-    download-N  commit check, imagery, preparation
-    infer-0     inference, one tile at a time
-    upload-N    artifacts, commit, publication, settling
-    leases      renews what makes progress
-    report      heartbeats and ledger
+main        receives, decides how many tiles to hold, watches for reasons to leave
+download-N  commit check, imagery, preparation
+infer-0     inference, one tile at a time
+upload-N    artifacts, commit, publication, settling
+leases      renews what makes progress
+report      heartbeats and ledger
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from dataclasses import dataclass, field
 import structlog
 
 from consumer.exit_codes import ExitCode
-from consumer.leaving import Departure, Leaving
 from consumer.lease import LeaseKeeper
+from consumer.leaving import Departure, Leaving
 from consumer.notices.halt_file import HaltFile
 from consumer.notices.signals import SignalNotice
 from consumer.pipeline import Pipeline, StageSpec
@@ -33,6 +33,7 @@ from consumer.stages.receive import ReceiveStage
 from consumer.work import Stage, Work
 from contract import log_lines
 from contract.errors import StorageError
+from contract.heartbeat import WorkerState
 
 log = structlog.get_logger()
 
@@ -54,7 +55,7 @@ class Steps:
 
 
 @dataclass
-class WorkerState:
+class SharedState:
     """What the parts of a worker share; made before them."""
 
     settings: Settings
@@ -66,6 +67,7 @@ class WorkerState:
     busy: BusyShare = field(default_factory=BusyShare)
     unfit: str = ""
     stuck: str = ""
+    departure: str = ""
     settled: int = 0
 
     def on_unfit(self, reason: str) -> None:
@@ -88,6 +90,12 @@ class WorkerState:
                 self.stage_seconds.setdefault(stage, []).append(seconds)
         self.settled += 1
         self._notify()
+
+    def why_leaving(self) -> tuple[WorkerState | None, str]:
+        """What the heartbeat says of a worker that goes; (None, "") while it works."""
+        if self.unfit:
+            return WorkerState.UNFIT, self.unfit
+        return (WorkerState.LEAVING, self.departure) if self.departure else (None, "")
 
     def limit_seconds(self, stage: Stage) -> float:
         """How long a stage may go without progress; waiting stages may for ever."""
@@ -115,7 +123,7 @@ class Worker:
 
     def __init__(
         self,
-        state: WorkerState,
+        state: SharedState,
         *,
         receive: ReceiveStage,
         steps: Steps,
@@ -155,7 +163,9 @@ class Worker:
         self._pipeline.start()
         try:
             departure = self._receive_until_departure()
+            self._state.departure = departure.reason
             self._state.leaving.set()
+            self._reporter.wake()
             self._pipeline.close()
             if not self._state.stuck:
                 self._leaving.leave(departure, self._pipeline.has_ended)
@@ -227,18 +237,19 @@ class Worker:
         return room if self._left_to_receive is None else min(room, self._left_to_receive)
 
     def _departure(self) -> Departure | None:
-        grace = time.monotonic() + self._state.settings.grace_seconds
-        if self._state.unfit:
-            return Departure(f"unfit: {self._state.unfit}", grace, is_eviction=False)
-        if self._state.stuck:
-            return Departure(f"stuck: {self._state.stuck}", grace, is_eviction=False)
-        if self._pipeline.fatal is not None:
-            return Departure(f"a thread died: {self._pipeline.fatal!r}", grace, is_eviction=False)
+        """The first reason to go, if there is one."""
+        deadline = time.monotonic() + self._state.settings.grace_seconds
         if self._halt.is_there():
             self._state.is_evicted.set()
-            return Departure("halt file", grace, is_eviction=True)
-        if self._signals.is_set.is_set():
-            return Departure(self._signals.name, grace, is_eviction=False)
+            return Departure("halt file", deadline, is_eviction=True)
+        for reason in (
+            self._state.unfit and f"unfit: {self._state.unfit}",
+            self._state.stuck and f"stuck: {self._state.stuck}",
+            self._pipeline.fatal is not None and f"a thread died: {self._pipeline.fatal!r}",
+            self._signals.is_set.is_set() and self._signals.name,
+        ):
+            if reason:
+                return Departure(reason, deadline, is_eviction=False)
         if self._left_to_receive == 0 and not self._keeper.held():
             return Departure("did what was asked", None, is_eviction=False)
         return None

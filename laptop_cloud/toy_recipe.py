@@ -28,10 +28,12 @@ DECLARATION = RecipeDeclaration(
     uses_weights=False,
     parameters=(
         Parameter("download_seconds", 0.05, "how long a download takes", minimum=0),
+        Parameter("prepare_seconds", 0.0, "how long preparing takes", minimum=0),
         Parameter("infer_seconds", 0.05, "how long inference takes", minimum=0),
         Parameter("write_seconds", 0.0, "how long encoding the result takes", minimum=0),
         Parameter("memory_bytes", 1_000_000, "memory that a tile reserves", minimum=0),
-        Parameter("artifact_bytes", 1_000, "length of the one artifact", minimum=1, maximum=100_000_000),
+        Parameter("artifacts", 1, "how many files the result has", minimum=1, maximum=500),
+        Parameter("artifact_bytes", 1_000, "length of each of them", minimum=1, maximum=100_000_000),
         Parameter("seed", 0, "another dataset with other bytes"),
         Parameter(
             "fault",
@@ -65,6 +67,7 @@ class ToyRecipe:
             os.kill(os.getpid(), signal.SIGKILL)
         if self._fault == "tile":
             raise GiveUp("the toy tile has 3 bands, 10 were expected")
+        self._wait("prepare_seconds", _ignore)
         return Prepared(
             tile=plan.tile,
             memory_bytes=plan.memory_bytes,
@@ -82,17 +85,25 @@ class ToyRecipe:
         return hashlib.sha256(f"{self._context.dataset.name} {prepared.tile.name}".encode()).digest()
 
     def write(self, prepared: Prepared, result: Any, folder: Path) -> Written:
-        self._wait("write_seconds", lambda _share: None)
+        self._wait("write_seconds", _ignore)
         if result is None:
             return Written(artifacts=())
-        length = int(self._settings["artifact_bytes"])
-        path = folder / "digest.bin"
-        path.write_bytes((result * (length // len(result) + 1))[:length])
-        name = f"toy/{self._context.dataset.period}/{prepared.tile.path_name}.bin"
-        return Written(artifacts=(Artifact(name, path),), provenance={"recipe": "toy"})
+        return Written(
+            artifacts=[
+                self._artifact(prepared.tile, n, result, folder)
+                for n in range(int(self._settings["artifacts"]))
+            ],
+            provenance={"recipe": "toy"},
+        )
 
     def selftest(self) -> None:
         """Nothing can be wrong with waiting."""
+
+    def _artifact(self, tile: TileId, number: int, digest: bytes, folder: Path) -> Artifact:
+        length = int(self._settings["artifact_bytes"])
+        path = folder / f"{number}.bin"
+        path.write_bytes((digest * (length // len(digest) + 1))[:length])
+        return Artifact(f"toy/{self._context.dataset.period}/{tile.path_name}/{number}.bin", path)
 
     def _wait(self, setting: str, progress: Progress, stop: threading.Event | None = None) -> None:
         seconds = float(self._settings[setting])
@@ -102,3 +113,7 @@ class ToyRecipe:
             if stop is not None and stop.is_set():
                 raise Stopped("the toy inference was asked to stop")
             time.sleep(min(STEP_SECONDS, seconds - elapsed))
+
+
+def _ignore(_share: float) -> None:
+    """A stage that reports no progress."""

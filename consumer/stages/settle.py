@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import structlog
 
 from consumer.lease import LeaseKeeper
-from consumer.outcome import Decision, Drop, Poison, Return, describe, judge, moved, returned
+from consumer.outcome import Decision, Drop, Poison, Return, describe, judge, moved
 from consumer.patience import Patience
 from consumer.poison import poison_tile
 from consumer.prefetch import ByteBudget
@@ -26,7 +26,6 @@ from contract.blob_store import BlobStore
 from contract.commit import CommitRecord, clear_staging, create_commit, publish
 from contract.errors import Changed, LeaseLost, StorageError
 from contract.fleet_queues import FleetQueues
-from contract.outcomes import Cause
 
 log = structlog.get_logger()
 
@@ -165,9 +164,3 @@ def give_back(queues: FleetQueues, work: Work, decision: Return) -> None:
         )
     else:
         queues.give_back(work.held, decision.message.encode(), decision.pause_seconds)
-
-
-def unstarted(work: Work, *, is_evicted: bool, reason: str) -> Return:
-    """The return of a work that nobody will charge: it was never inferred."""
-    cause = Cause.EVICTED if is_evicted else Cause.HANDED_BACK
-    return Return(returned(work.reported_message), cause, 0, to_urgent=is_evicted, reason=reason)

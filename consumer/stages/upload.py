@@ -51,7 +51,8 @@ class UploadStage:
 
     def _upload(self, work: Work, artifact: Artifact, share: float) -> CommittedArtifact:
         message = work.message
-        staging = artifact_names.staging_prefix(message.dataset, message.tile, message.generation, work.attempt)
+        names = (message.dataset, message.tile, message.generation, work.attempt)
+        staging = artifact_names.staging_prefix(*names)
         sha256, md5, length = file_digests(artifact.path)
         info = self.store.upload(staging + artifact.name, artifact.path)
         if info.length != length or (info.md5 is not None and info.md5.hex() != md5):
@@ -84,6 +85,7 @@ class UploadStage:
 
 def done_facts(work: Work, worker: str, outcome: Outcome) -> dict[str, Any]:
     """All that the ledger's `done` line says, also kept in the commit: the line may come late or never."""
+    infer_ended = work.ended_at.get(Stage.INFER)
     return {
         "job": work.message.job,
         "dataset": work.message.dataset,
@@ -92,7 +94,9 @@ def done_facts(work: Work, worker: str, outcome: Outcome) -> dict[str, Any]:
         "attempt": work.attempt,
         "worker": worker,
         "outcome": outcome.value,
-        "seconds": {stage.value: round(work.seconds[stage], 3) for stage in TIMED_STAGES if stage in work.seconds},
+        "seconds": {s.value: round(work.seconds[s], 3) for s in TIMED_STAGES if s in work.seconds},
+        "began": work.received_at.isoformat(timespec="milliseconds"),
+        "infer_ended": infer_ended.isoformat(timespec="milliseconds") if infer_ended else None,
         "downloaded_bytes": work.downloaded_bytes,
         "uploaded_bytes": work.uploaded_bytes,
     }

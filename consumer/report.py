@@ -1,0 +1,203 @@
+"""What a worker tells others: ledger lines when something happens, a heartbeat every few seconds.
+
+Nothing here holds the work up or ends it: while the storage is away, lines wait in the ledger's bounded buffer.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import structlog
+
+from consumer.lease import LeaseKeeper
+from consumer.load import LoadMeter
+from consumer.outcome import Return
+from consumer.prefetch import ByteBudget
+from consumer.work import Work
+from contract import ledger_events, log_lines
+from contract.blob_store import BlobStore
+from contract.commit import CommitRecord
+from contract.errors import StorageError
+from contract.heartbeat import Heartbeat, HeldTile, WorkerState, write_heartbeat
+from contract.ledger import LedgerWriter
+from contract.outcomes import Cause
+from contract.tile_message import TileMessage
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who reports."""
+
+    worker: str
+    vm: str
+    boot_id: str
+    started: str
+    """UTC, ISO 8601."""
+
+
+class Reporter:
+    """The ledger and the heartbeat of one worker. Any thread may report; one thread sends."""
+
+    def __init__(
+        self,
+        store: BlobStore,
+        ledger: LedgerWriter,
+        identity: Identity,
+        *,
+        keeper: LeaseKeeper,
+        budget: ByteBudget,
+        meter: LoadMeter,
+        ledger_seconds: float,
+        heartbeat_seconds: float,
+        why_leaving: Callable[[], tuple[WorkerState | None, str]],
+    ) -> None:
+        self._store = store
+        self._ledger = ledger
+        self._identity = identity
+        self._keeper = keeper
+        self._budget = budget
+        self._meter = meter
+        self._ledger_seconds = ledger_seconds
+        self._heartbeat_seconds = heartbeat_seconds
+        self._why_leaving = why_leaving
+        self._last_error = ""
+        self._wake = threading.Event()
+
+    def run(self, stop: threading.Event) -> None:
+        """The thread's body; the last flush and heartbeat come after `stop`."""
+        self._ledger.write(ledger_events.WORKER_STARTED)
+        next_heartbeat = 0.0
+        while not stop.is_set():
+            if time.monotonic() >= next_heartbeat:
+                self._send(self._heartbeat)
+                next_heartbeat = time.monotonic() + self._heartbeat_seconds
+            self._send(self._ledger.flush)
+            self._wake.wait(min(self._ledger_seconds, self._heartbeat_seconds))
+            self._wake.clear()
+        state, reason = self._why_leaving()
+        if state is WorkerState.UNFIT:
+            self._ledger.write(ledger_events.WORKER_UNFIT, reason=reason)
+        self._ledger.write(ledger_events.WORKER_LEFT, reason=reason)
+        self._send(self._heartbeat)
+        self._send(self._ledger.flush)
+
+    def wake(self) -> None:
+        """Send now."""
+        self._wake.set()
+
+    def received(self, work: Work) -> None:
+        self._ledger.write(
+            ledger_events.TILE_RECEIVED,
+            **_tile(work.message),
+            attempt=work.attempt,
+            delivery_count=work.held.delivery_count,
+            queue=work.held.queue_name,
+        )
+
+    def settled(self, work: Work, standing: CommitRecord) -> None:
+        """A tile is committed, by us or by somebody before us. Only the winner's line is a `done` line."""
+        if standing.attempt == work.attempt:
+            self._ledger.write(ledger_events.DONE, **standing.done)
+        else:
+            self._ledger.write(
+                ledger_events.RETURNED,
+                **_tile(work.message),
+                attempt=work.attempt,
+                cause="done_already",
+                reason=f"committed by attempt {standing.attempt}",
+            )
+
+    def superseded(self, work: Work, reason: str) -> None:
+        """The generation that this message asks for was revoked: there is nothing to do for it."""
+        self._ledger.write(
+            ledger_events.RETURNED,
+            **_tile(work.message),
+            attempt=work.attempt,
+            cause="superseded",
+            reason=reason,
+        )
+
+    def returned(self, work: Work, decision: Return) -> None:
+        """An attempt ended without a result."""
+        self._last_error = (
+            f"{work.tile_name}: {decision.reason}" if decision.cause in _TROUBLE else self._last_error
+        )
+        not_before = datetime.now(UTC) + timedelta(seconds=decision.pause_seconds)
+        self._ledger.write(
+            ledger_events.RETURNED,
+            **_tile(work.message),
+            attempt=work.attempt,
+            cause=decision.cause.value,
+            reason=decision.reason[:500],
+            stage=work.stage.value,
+            seconds={stage.value: round(seconds, 3) for stage, seconds in work.seconds.items()},
+            not_before=not_before.isoformat(timespec="seconds"),
+        )
+
+    def poisoned(self, message: TileMessage, cause: Cause, reason: str) -> None:
+        self._last_error = f"{message.tile.name}: {reason}"
+        self._ledger.write(ledger_events.POISONED, **_tile(message), cause=cause.value, reason=reason[:500])
+
+    def foreign(self, name: str, reason: str) -> None:
+        self._ledger.write(ledger_events.POISONED, poison=name, cause="foreign", reason=reason[:500])
+
+    def cancelled(self, work: Work) -> None:
+        self._ledger.write(ledger_events.CANCELLED, **_tile(work.message), attempt=work.attempt)
+
+    def _send(self, step: Callable[[], None]) -> None:
+        try:
+            step()
+        except StorageError as error:
+            log.warning(log_lines.STORAGE_TROUBLE, reason=str(error))
+
+    def _heartbeat(self) -> None:
+        load = self._meter.look()
+        held = self._keeper.held()
+        state, reason = self._why_leaving()
+        write_heartbeat(
+            self._store,
+            Heartbeat(
+                worker=self._identity.worker,
+                vm=self._identity.vm,
+                boot_id=self._identity.boot_id,
+                started=self._identity.started,
+                state=state or (WorkerState.WORKING if held else WorkerState.IDLE),
+                tiles=tuple(_held_tile(work) for work in held),
+                held_count=len(held),
+                cpu_percent=load.cpu_percent,
+                memory_bytes=load.memory_bytes,
+                gpu_percent=load.gpu_percent,
+                prefetched_bytes=self._budget.used_bytes,
+                reason=reason,
+                last_error=self._last_error,
+            ),
+        )
+
+
+_TROUBLE = frozenset({Cause.SOURCE, Cause.TILE, Cause.WORKER})
+
+
+def _tile(message: TileMessage) -> dict[str, object]:
+    return {
+        "job": message.job,
+        "dataset": message.dataset,
+        "tile": message.tile.name,
+        "generation": message.generation,
+    }
+
+
+def _held_tile(work: Work) -> HeldTile:
+    since = datetime.now(UTC) - timedelta(seconds=time.monotonic() - work.stage_began)
+    return HeldTile(
+        dataset=work.message.dataset,
+        tile=work.tile_name,
+        stage=work.stage.value,
+        progress=round(work.progress, 3),
+        since=since.isoformat(timespec="seconds"),
+    )
