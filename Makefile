@@ -115,7 +115,7 @@ unit: ## The fast unit tests alone
 
 .PHONY: bench
 bench: setup ## The speeds that the README claims, measured here
-	@for script in benchmarks/*.py; do
+	@for script in $$(grep --files-with-matches __main__ benchmarks/*.py); do
 	    echo "== $$script"
 	    $(BIN)/python "$$script"
 	done
