@@ -43,11 +43,14 @@ def _node_on_path() -> Node | None:
     node, npm = shutil.which("node"), shutil.which("npm")
     if not node or not npm:
         return None
-    answer = subprocess.run([node, "--version"], capture_output=True, text=True, check=False).stdout
-    major = answer.strip().removeprefix("v").split(".")[0]
+    # What is called `node` may be a script of a version manager or of a Python package: it knows the binary.
+    question = [node, "-p", "process.versions.node + ' ' + process.execPath"]
+    answer = subprocess.run(question, capture_output=True, text=True, check=False).stdout
+    version, _, binary = answer.strip().partition(" ")
+    major = version.split(".")[0]
     if not major.isdigit() or int(major) < LOWEST_MAJOR:
         return None
-    return Node(Path(node), (npm,))
+    return Node(Path(binary), (npm,))
 
 
 def _node_of_wheel() -> Node:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import enum
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import rasterio.features
@@ -89,6 +90,12 @@ def survey(grid: PixelGrid, *, seed: int, land: shapely.Geometry | None) -> Land
     phases = (parcels * PHASES).astype(np.uint8)
     kinds = (cover * PHASES + phases).astype(np.uint8)
     return Landscape(kinds, np.clip(brightness, 0.6, 1.4).astype(np.float32), np.tanh(tilt))
+
+
+@lru_cache(maxsize=4)
+def landscape_of(grid: PixelGrid, seed: int, land_wkb: bytes | None) -> Landscape:
+    """What `survey` finds, kept for the dates that follow in the same process."""
+    return survey(grid, seed=seed, land=None if land_wkb is None else shapely.from_wkb(land_wkb))
 
 
 def greenness(day_of_year: int, *, southern: bool = False) -> Floats:

@@ -9,11 +9,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from laptop_cloud.scenes.landscape import PHASES, Cover, Landscape, greenness
+from laptop_cloud.scenes.landscape import PHASES, Cover, Landscape, greenness, landscape_of
 from laptop_cloud.scenes.noise import Floats, chance, normal_at, seed_of
 from laptop_cloud.scenes.passes import Pass
 from laptop_cloud.scenes.pixel_grid import PixelGrid
-from laptop_cloud.scenes.sentinel2 import landscape_of
 
 NO_DATA = -32768.0
 LOOKS = 4.4

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
-import shapely
 from numpy.typing import NDArray
 
 from laptop_cloud.scenes.landscape import (
@@ -22,8 +21,8 @@ from laptop_cloud.scenes.landscape import (
     Cover,
     Landscape,
     greenness,
+    landscape_of,
     reflectance,
-    survey,
 )
 from laptop_cloud.scenes.noise import Floats, normal_at, seed_of
 from laptop_cloud.scenes.passes import Pass
@@ -71,31 +70,40 @@ def baseline_of(when: datetime) -> str:
     return "05.10" if offset_of(when) else "03.01"
 
 
-@lru_cache(maxsize=4)
-def landscape_of(grid: PixelGrid, seed: int, land_wkb: bytes | None) -> Landscape:
-    """The surveyed ground, kept for the dates that follow in the same process."""
-    return survey(grid, seed=seed, land=None if land_wkb is None else shapely.from_wkb(land_wkb))
+@dataclass(frozen=True)
+class _View:
+    """What one pass meets on one grid: the ground, the sky above it, and the part that it sees."""
+
+    grid: PixelGrid
+    ground: Landscape
+    sky: Sky
+    seen: NDArray[np.bool_]
 
 
 def scene_bands(
     overpass: Pass, grid: PixelGrid, *, seed: int, land_wkb: bytes | None, latitude: float
-) -> dict[str, NDArray[np.uint16] | NDArray[np.uint8]]:
-    """The arrays of one granule of one pass: FINE_BANDS on `grid`, the rest and SCL on its halved grid."""
+) -> dict[str, NDArray[Any]]:
+    """The arrays of one granule of one pass: FINE_BANDS on `grid`, the rest and SCL on its halved grid.
+
+    Bands are uint16 and SCL is uint8; 0 is "not seen" in all of them.
+    """
     day_seed = seed_of(seed, "sentinel-2", overpass.when.date())
-    green = greenness(overpass.day_of_year, southern=latitude < 0)
-    bands: dict[str, NDArray[np.uint16] | NDArray[np.uint8]] = {}
-    for pixels, names in (
-        (grid, FINE_BANDS),
-        (grid.halved(), tuple(name for name in SENTINEL2_BANDS if name not in FINE_BANDS)),
-    ):
+    day, offset = overpass.day_of_year, offset_of(overpass.when)
+    green = greenness(day, southern=latitude < 0)
+
+    def view_on(pixels: PixelGrid) -> _View:
         ground = landscape_of(pixels, seed, land_wkb)
-        sky = sky_over(pixels, seed=day_seed, day_of_year=overpass.day_of_year, latitude=latitude)
-        seen = overpass.swath.covers(pixels)
-        for name in names:
-            surface = _seen_from_above(name, reflectance(name, green)[ground.kinds] * ground.brightness, sky)
-            noise = normal_at(seed_of(day_seed, name), pixels.columns, pixels.rows)
-            bands[name] = _digital_numbers(surface, noise, seen, offset_of(overpass.when))
-    bands["SCL"] = _classify(ground, green, sky, seen)
+        sky = sky_over(pixels, seed=day_seed, day_of_year=day, latitude=latitude)
+        return _View(pixels, ground, sky, overpass.swath.covers(pixels))
+
+    fine, coarse = view_on(grid), view_on(grid.halved())
+    bands: dict[str, NDArray[Any]] = {}
+    for name in SENTINEL2_BANDS:
+        view = fine if name in FINE_BANDS else coarse
+        surface = reflectance(name, green)[view.ground.kinds] * view.ground.brightness
+        noise = normal_at(seed_of(day_seed, name), view.grid.columns, view.grid.rows)
+        bands[name] = _digital_numbers(_seen_from_above(name, surface, view.sky), noise, view.seen, offset)
+    bands["SCL"] = _classify(coarse, green)
     return bands
 
 
@@ -122,17 +130,18 @@ def _digital_numbers(
     return np.where(seen, numbers, 0).astype(np.uint16)
 
 
-def _classify(ground: Landscape, green: Floats, sky: Sky, seen: NDArray[np.bool_]) -> NDArray[np.uint8]:
+def _classify(view: _View, green: Floats) -> NDArray[np.uint8]:
     water = np.arange(green.size) // PHASES == Cover.WATER
     by_kind = np.select(
         [water, green > 0.40, green < 0.30],
         [Scl.WATER, Scl.VEGETATION, Scl.BARE],
         default=Scl.UNCLASSIFIED,
     )
-    classes = by_kind.astype(np.uint8)[ground.kinds]
-    classes[sky.shadow > 0.5] = Scl.SHADOW
-    classes[sky.cirrus > 0.45] = Scl.CIRRUS
-    classes[sky.cloud > 0.12] = Scl.CLOUD_MEDIUM
-    classes[sky.cloud > 0.6] = Scl.CLOUD_HIGH
-    classes[~seen] = Scl.NO_DATA
+    classes = by_kind.astype(np.uint8)[view.ground.kinds]
+    # Later lines win: a cloud hides a shadow.
+    classes[view.sky.shadow > 0.5] = Scl.SHADOW
+    classes[view.sky.cirrus > 0.45] = Scl.CIRRUS
+    classes[view.sky.cloud > 0.12] = Scl.CLOUD_MEDIUM
+    classes[view.sky.cloud > 0.6] = Scl.CLOUD_HIGH
+    classes[~view.seen] = Scl.NO_DATA
     return classes
