@@ -8,15 +8,18 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
 
 from contract.errors import BadInput, StorageError
 from contract.fleet import Fleet
-from fleetctl import wiring
+from fleetctl import phrases, wiring
 from fleetctl.exit_codes import ExitCode
+
+if TYPE_CHECKING:
+    from fleetctl.campaign.export import Export
 
 app = typer.Typer(
     help="Watch a fleet, and see what its jobs came to.",
@@ -163,7 +166,7 @@ def export(
     history = gather_history(store, choose_job(store, job))
     with byte_progress(errors, "fetching", len(history.commits)) as on_tile:
         done = export_dataset(store, history, output, connections=settings.connections, on_tile=on_tile)
-    _say_export(output, done.whole_tiles, len(history.asked), is_untrained=history.is_untrained)
+    _say_export(done, len(history.asked), is_untrained=history.is_untrained)
     for problem in done.problems:
         errors.print(
             f"fleetctl: {problem.tile}: {problem.problem}; type the command again later", style="red"
@@ -184,11 +187,15 @@ def _say_target(named: str | None) -> Fleet:
     return fleet
 
 
-def _say_export(output: Path, whole_tiles: int, asked: int, *, is_untrained: bool) -> None:
-    print(f"{whole_tiles}/{asked} tiles in {output}" + (" (untrained)" if is_untrained else ""))
+def _say_export(done: Export, asked: int, *, is_untrained: bool) -> None:
+    kind = " (untrained)" if is_untrained else ""
+    amounts = (
+        f"{phrases.size(done.fetched_bytes)} fetched, {phrases.size(done.kept_bytes)} were there already"
+    )
+    print(f"{done.whole_tiles}/{asked} tiles in {done.folder}{kind}: {amounts}")
     print("to open it with geotessera, make its registry:")
-    print(f"  geotessera-registry hash {output}")
-    print(f"  geotessera-registry scan {output}")
+    print(f"  geotessera-registry hash {done.folder}")
+    print(f"  geotessera-registry scan {done.folder}")
 
 
 def _check_output(path: Path) -> None:

@@ -96,9 +96,13 @@ def _export_tile(store: BlobStore, record: CommitRecord, folder: Path) -> TileEx
         if _is_same(path, artifact):
             kept_bytes += artifact.length
             continue
-        path.parent.mkdir(parents=True, exist_ok=True)
         try:
+            path.parent.mkdir(parents=True, exist_ok=True)
             store.download(blob_name, path)
+        except OSError as error:
+            raise BadInput(
+                f"{path} cannot be written: {error.strerror or error}; make room and type the command again"
+            ) from error
         except NotFound:
             problem = f"{artifact.name} is not published yet"
             continue

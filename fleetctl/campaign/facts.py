@@ -15,6 +15,8 @@ from contract.outcomes import Outcome
 class TileFacts:
     """One committed tile, as its worker described it."""
 
+    job: str
+    """The one whose message was worked on: a dataset's tiles may serve several."""
     tile: str
     worker: str
     outcome: Outcome
@@ -22,22 +24,26 @@ class TileFacts:
     """Seconds by stage name. What came after the commit (settling) is not in it."""
     downloaded_bytes: int
     uploaded_bytes: int
+    committed: datetime
+    """By the store's clock, UTC."""
     began: datetime | None = None
     """When the worker received the tile, by its own clock, UTC; None when it did not say."""
     infer_ended: datetime | None = None
     """When its inference ended, by the same clock; None without inference."""
 
 
-def read_facts(done: Mapping[str, Any], outcome: Outcome) -> TileFacts:
+def read_facts(done: Mapping[str, Any], outcome: Outcome, committed: datetime) -> TileFacts:
     """The facts in a commit's `done` part; BadInput that says what cannot be one."""
     try:
         return TileFacts(
+            job=str(done["job"]),
             tile=str(done["tile"]),
             worker=str(done["worker"]),
             outcome=outcome,
             stage_seconds={str(stage): float(value) for stage, value in dict(done["seconds"]).items()},
             downloaded_bytes=int(done["downloaded_bytes"]),
             uploaded_bytes=int(done["uploaded_bytes"]),
+            committed=committed,
             began=_time(done.get("began")),
             infer_ended=_time(done.get("infer_ended")),
         )

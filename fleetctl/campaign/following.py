@@ -24,10 +24,18 @@ class Follower:
         self._store = store
         self._only: Job | None = choose_job(store, job) if job is not None else None
         self._observer = Observer(store, queues)
+        self._look_seconds = 0.0
 
     def look(self) -> FleetView:
         """How things are now."""
-        return self._observer.look([self._only] if self._only else list(list_jobs(self._store)))
+        began = time.monotonic()
+        view = self._observer.look([self._only] if self._only else list(list_jobs(self._store)))
+        self._look_seconds = time.monotonic() - began
+        return view
+
+    def pause(self, refresh_seconds: float) -> None:
+        """Between two looks. Listing a million commits takes minutes: at most half of the time is spent so."""
+        time.sleep(max(refresh_seconds, self._look_seconds))
 
 
 def show_once(follower: Follower, console: Console) -> None:
@@ -43,7 +51,7 @@ def follow_screen(follower: Follower, refresh_seconds: float, console: Console) 
     view = follower.look()
     with Live(status_screen(view), console=console, auto_refresh=False) as live:
         while not view.is_complete:
-            time.sleep(refresh_seconds)
+            follower.pause(refresh_seconds)
             view = follower.look()
             live.update(status_screen(view), refresh=True)
 
@@ -60,4 +68,4 @@ def follow_lines(follower: Follower, refresh_seconds: float, console: Console) -
                 console.print(job_line(one), markup=False, soft_wrap=True)
         if view.is_complete:
             return
-        time.sleep(refresh_seconds)
+        follower.pause(refresh_seconds)

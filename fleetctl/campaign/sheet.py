@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from contract.errors import BadInput
 from contract.tile_id import GridCell
 from fleetctl.campaign.canvas import Canvas, lines_show
 
@@ -49,23 +50,37 @@ class Sheet:
             uncovered = (255 - patch[:, :, 3:].astype(np.uint16)) * np.asarray(SEA, dtype=np.uint16) // 255
             rectangle[:] = np.minimum(patch[:, :, :3] + uncovered, 255).astype(np.uint8)
 
-    def draw_lines(self, cells: Iterable[GridCell]) -> None:
+    def draw_lines(self, cells: Collection[GridCell]) -> None:
         """Thin lines around these cells, unless the cells are so small that nothing else would show."""
         if not lines_show(self._canvas):
             return
+        corners = {self._canvas.corner(cell) for cell in cells}
         for cell in cells:
             rectangle = self._rectangle(cell)
-            for edge in (rectangle[0], rectangle[:, 0]):
+            left, top = self._canvas.corner(cell)
+            # Two neighbours share one line: the eastern's west edge, the southern's north edge.
+            edges = [rectangle[0], rectangle[:, 0]]
+            if (left + self._canvas.cell_width, top) not in corners:
+                edges.append(rectangle[:, -1])
+            if (left, top + self._canvas.cell_height) not in corners:
+                edges.append(rectangle[-1])
+            for edge in edges:
                 edge[:] = np.rint(edge * (1 - LINE_OPACITY) + np.asarray(LINE) * LINE_OPACITY)
 
     def save(self, path: Path, caption: str, warning: str) -> None:
-        """A PNG with a caption below (and a warning in red, if there is one); it appears when it is whole."""
+        """A PNG with a caption below (and a warning in red, if there is one); it appears when it is whole.
+
+        BadInput when it cannot be written there.
+        """
         part = path.with_name(f".{path.name}.part")
         try:
-            self._with_caption(caption, warning).save(part, format="PNG")
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
+            try:
+                self._with_caption(caption, warning).save(part, format="PNG")
+                part.replace(path)
+            finally:
+                part.unlink(missing_ok=True)
+        except OSError as error:
+            raise BadInput(f"{path} cannot be written: {error.strerror or error}") from error
 
     def _with_caption(self, caption: str, warning: str) -> Image.Image:
         """Letters shrink until the longer line fits; a picture too narrow for the smallest is widened."""

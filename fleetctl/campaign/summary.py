@@ -50,19 +50,21 @@ class WorkerShare:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """A job's end table."""
+    """A job's end table. Times and bytes are of the tiles that this job had made, not of reused ones."""
 
     asked: int
     outcomes: Mapping[Outcome, int]
     """Tiles by outcome; an outcome that no tile had is left out."""
+    reused: int
+    """Committed tiles that another job of the same dataset had made."""
     stages: tuple[StageTimes, ...]
     workers: tuple[WorkerShare, ...]
     downloaded_bytes: int
     uploaded_bytes: int
     wall_seconds: float | None
-    """From the first tile that was received to the last commit."""
+    """From the first tile that was received (by its worker's clock) to the last commit (by the store's)."""
     tiles_per_hour: float | None
-    """Committed tiles over `wall_seconds`."""
+    """Over `wall_seconds`."""
 
     @property
     def committed(self) -> int:
@@ -79,23 +81,23 @@ class Summary:
         return sum(worker.busy_seconds for worker in self.workers) / span_seconds if span_seconds else None
 
 
-def summarise(
-    facts: Sequence[TileFacts], *, asked: int, poison: int, last_commit: datetime | None
-) -> Summary:
-    """The summary of a job's committed tiles."""
+def summarise(facts: Sequence[TileFacts], *, job: str, asked: int, poison: int) -> Summary:
+    """The summary of a job from the facts of its committed tiles, whoever had them made."""
     outcomes = Counter(fact.outcome for fact in facts)
     if poison:
         outcomes[Outcome.POISON] = poison
-    wall_seconds = _wall_seconds(facts, last_commit)
+    own = [fact for fact in facts if fact.job == job]
+    wall_seconds = _wall_seconds(own)
     return Summary(
         asked=asked,
         outcomes=dict(outcomes),
-        stages=stage_times(facts),
-        workers=worker_shares(facts),
-        downloaded_bytes=sum(fact.downloaded_bytes for fact in facts),
-        uploaded_bytes=sum(fact.uploaded_bytes for fact in facts),
+        reused=len(facts) - len(own),
+        stages=stage_times(own),
+        workers=worker_shares(own),
+        downloaded_bytes=sum(fact.downloaded_bytes for fact in own),
+        uploaded_bytes=sum(fact.uploaded_bytes for fact in own),
         wall_seconds=wall_seconds,
-        tiles_per_hour=len(facts) / wall_seconds * 3600 if wall_seconds else None,
+        tiles_per_hour=len(own) / wall_seconds * 3600 if wall_seconds else None,
     )
 
 
@@ -144,8 +146,9 @@ def _share(worker: str, ended: Sequence[tuple[datetime, float]]) -> WorkerShare:
     )
 
 
-def _wall_seconds(facts: Sequence[TileFacts], last_commit: datetime | None) -> float | None:
+def _wall_seconds(facts: Sequence[TileFacts]) -> float | None:
     began = min((fact.began for fact in facts if fact.began is not None), default=None)
-    if began is None or last_commit is None or last_commit <= began:
+    ended = max((fact.committed for fact in facts), default=None)
+    if began is None or ended is None or ended <= began:
         return None
-    return (last_commit - began) / timedelta(seconds=1)
+    return (ended - began) / timedelta(seconds=1)

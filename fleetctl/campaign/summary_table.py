@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -14,6 +15,7 @@ from fleetctl import phrases
 from fleetctl.campaign.history import JobHistory
 from fleetctl.campaign.summary import Summary
 
+SHOWN_TILES = 5
 UNTRAINED_WORDS = "untrained weights: the results mean nothing"
 
 
@@ -27,6 +29,8 @@ def summary_json(history: JobHistory, summary: Summary) -> dict[str, Any]:
         "committed": summary.committed,
         "outcomes": {outcome.value: count for outcome, count in summary.outcomes.items()},
         "left": summary.left,
+        "reused": summary.reused,
+        "poison_tiles": sorted(history.poison),
         "stages": [asdict(stage) for stage in summary.stages],
         "workers": [{**asdict(worker), "share": worker.share} for worker in summary.workers],
         "busy_share": summary.busy_share,
@@ -41,6 +45,8 @@ def print_summary(console: Console, history: JobHistory, summary: Summary) -> No
     """The tables; the last line is `18/18 tiles`."""
     heading = Text(f"{history.job.id}  ({history.dataset.name})", style="bold")
     console.print(Group(heading, _totals(summary), stage_table(summary), worker_table(summary)))
+    if history.poison:
+        console.print(Text(f"given up: {_some(sorted(history.poison))}", style="red"))
     if history.is_untrained:
         console.print(Text(UNTRAINED_WORDS, style="bold red"))
     console.print(f"{summary.committed}/{summary.asked} tiles", highlight=False)
@@ -87,12 +93,21 @@ def worker_table(summary: Summary) -> RenderableType:
     return table
 
 
+def _some(names: Sequence[str]) -> str:
+    """The first few, and how many more."""
+    shown = ", ".join(names[:SHOWN_TILES])
+    more = len(names) - SHOWN_TILES
+    return f"{shown} and {more} more" if more > 0 else shown
+
+
 def _totals(summary: Summary) -> RenderableType:
     table = Table(box=None, show_header=False, pad_edge=False)
     outcomes = [f"{count} {outcome.value}" for outcome in Outcome if (count := summary.outcomes.get(outcome))]
     if summary.left:
         outcomes.append(f"{summary.left} left")
     table.add_row("tiles", ", ".join(outcomes) or "none")
+    if summary.reused:
+        table.add_row("reused", f"{summary.reused} that another job had made; not counted below")
     table.add_row("downloaded", phrases.size(summary.downloaded_bytes))
     table.add_row("uploaded", phrases.size(summary.uploaded_bytes))
     table.add_row(

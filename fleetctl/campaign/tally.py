@@ -21,10 +21,8 @@ def tally(
     facts: list[TileFacts] = []
     for commit, record in read_records(store, history.commits, connections):
         try:
-            facts.append(read_facts(record.done, record.outcome))
+            facts.append(read_facts(record.done, record.outcome, commit.written))
         except BadInput as error:
             raise BadInput(f"{commit.blob_name}: {error}") from error
         on_tile()
-    return summarise(
-        facts, asked=len(history.asked), poison=len(history.poison), last_commit=history.last_commit
-    )
+    return summarise(facts, job=history.job.id, asked=len(history.asked), poison=len(history.poison))

@@ -90,6 +90,7 @@ class Campaign:
             sha256 = hashlib.sha256(data).hexdigest()
             artifacts.append(CommittedArtifact(name, staging + name, len(data), sha256, md5))
         facts: dict[str, Any] = {
+            "job": self.job.id,
             "tile": cell.name,
             "worker": worker,
             "outcome": outcome.value,

@@ -35,9 +35,9 @@ def paint(campaign, path: Path) -> tuple[Mosaic, np.ndarray]:
 
 
 def without_lines(canvas, picture):
-    """The pixels of the cells, but for the lines on their north and west edges."""
-    rows = np.arange(canvas.height) % canvas.cell_height != 0
-    columns = np.arange(canvas.width) % canvas.cell_width != 0
+    """The pixels of the cells, but for the lines on their edges."""
+    rows = ~np.isin(np.arange(canvas.height) % canvas.cell_height, (0, canvas.cell_height - 1))
+    columns = ~np.isin(np.arange(canvas.width) % canvas.cell_width, (0, canvas.cell_width - 1))
     return picture[: canvas.height, : canvas.width][np.ix_(rows, columns)], rows, columns
 
 
