@@ -8,6 +8,7 @@ clock from the `Date` of its answers.
 from __future__ import annotations
 
 import ipaddress
+import logging
 import random
 import time
 from collections.abc import Mapping
@@ -29,6 +30,10 @@ from requests.adapters import HTTPAdapter
 
 from contract.errors import BadInput
 from contract.fleet import Fleet
+
+# The SDKs log tracebacks of answers they cannot read; without a handler of the program's own those would land
+# on a person's stderr. Our errors say what came back.
+logging.getLogger("azure").addHandler(logging.NullHandler())
 
 EMULATOR_API_VERSION = "2025-11-05"  # the newest that Azurite 3.36 knows; newer SDKs ask for more
 # Azurite's key, published by Microsoft: the same on every machine, and good for nothing else.

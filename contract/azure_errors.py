@@ -64,7 +64,8 @@ def _translation(error: AzureError, action: str, target: str) -> TilefleetError:
     else:
         kind = _kind_without_answer(error)
         # Connection errors name host and port; the text can be long and never holds the key.
-        came_back = f"no answer ({str(error)[:160]})"
+        was_sent = "no request was sent" if kind is NotAllowed else "no answer"
+        came_back = f"{was_sent} ({str(error)[:160]})"
     next_step = _WHAT_NEXT.get(kind, "")
     return kind(f"{action} {target}: {came_back}" + (f"; {next_step}" if next_step else ""))
 

@@ -65,9 +65,9 @@ class AzureTileQueue:
             except HttpResponseError as error:
                 if error.status_code in {200, 500}:
                     raise StorageUnavailable(
-                        f"receiving from {self._label}: {error.status_code} {error_code(error)}; a message "
-                        "in it may hold control characters, which the storage emulator cannot return: if "
-                        "this goes on, clear that queue"
+                        f"receiving from {self._label}: {error.status_code} {error_code(error)}".rstrip()
+                        + "; a message in it may hold control characters, which the storage emulator "
+                        "cannot return: if this goes on, clear that queue"
                     ) from error
                 raise
 
