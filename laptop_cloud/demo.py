@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from contract.azure_clients import AzureClients, storage_endpoints
+from contract.blob_stores.azure import AzureBlobStore
 from contract.errors import TilefleetError
+from contract.job_store import list_jobs
 from laptop_cloud import cloud
 from laptop_cloud.demo_region import REGION, YEAR, demo_scenes
 
 MODEL = "v2-nano"
 RESOLUTION_METRES = 100
 CONSUMERS = 3
-_JOB_LINE = re.compile(r"^\s*job\s+(\S+)", re.MULTILINE)
 
 
 class DemoFailed(TilefleetError):
@@ -36,45 +37,34 @@ def run_demo(home: Path) -> None:
         cloud.running(home, data, scenes=scenes) as laptop,
         cloud.consumers(laptop, cloud.Consumers(CONSUMERS)),
     ):
-        enqueued = _type(
+        _type(
             laptop,
             ["producer", "enqueue", REGION, "--year", str(YEAR)],
             ["--set", f"model={MODEL}", "--set", f"resolution={RESOLUTION_METRES}"],
-            keep_output=True,
         )
-        job = _job_of(enqueued)
+        job = _only_job(laptop)
         _type(laptop, ["fleetctl", "status", "--job", job, "--until-done"])
         _type(laptop, ["fleetctl", "mosaic", job, "--output", str(_short(picture))])
         _type(laptop, ["fleetctl", "summary", job])
     print(f"\nmosaic: {_short(picture)}   worker logs: {_short(home / 'logs')}", flush=True)
 
 
-def _type(laptop: cloud.LaptopCloud, *parts: Sequence[str], keep_output: bool = False) -> str:
+def _type(laptop: cloud.LaptopCloud, *parts: Sequence[str]) -> None:
     """Run one of our commands as a person would, and show what was typed."""
     program, *arguments = [word for part in parts for word in part]
     shown = " ".join(f"'{word}'" if " " in word else word for word in (program, *arguments))
     print(f"\n$ {shown}", flush=True)
-    answer = subprocess.run(
-        [sys.executable, "-m", program, *arguments],
-        env=dict(laptop.environ),
-        stdout=subprocess.PIPE if keep_output else None,
-        text=True,
-        check=False,
-    )
-    if keep_output:
-        print(answer.stdout, end="", flush=True)
-    if answer.returncode != 0:
-        raise DemoFailed(
-            f"`{shown}` ended with status {answer.returncode}; the workers' logs are in .laptop/logs"
-        )
-    return answer.stdout or ""
+    command = [sys.executable, "-m", program, *arguments]
+    status = subprocess.run(command, env=dict(laptop.environ), check=False).returncode
+    if status != 0:
+        logs = _short(laptop.home / "logs")
+        raise DemoFailed(f"`{shown}` ended with status {status}; the workers' logs are in {logs}")
 
 
-def _job_of(output: str) -> str:
-    match = _JOB_LINE.search(output)
-    if match is None:
-        raise DemoFailed("`producer enqueue` named no job")
-    return match.group(1)
+def _only_job(laptop: cloud.LaptopCloud) -> str:
+    """The storage was empty before, so it has one job."""
+    (job,) = list_jobs(AzureBlobStore(AzureClients(storage_endpoints(laptop.fleet))))
+    return job.id
 
 
 def _short(path: Path) -> Path:
