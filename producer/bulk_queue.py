@@ -7,9 +7,11 @@ everything else is the SDK adapter's. See docs/decisions/0004-enqueue.md for the
 from __future__ import annotations
 
 import multiprocessing
+import signal
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from types import TracebackType
@@ -77,6 +79,11 @@ class SenderPool:
         return next((answer for answer in answers if answer is not None), None)
 
     @property
+    def is_started(self) -> bool:
+        """Whether the processes run already, so that even one message is sent sooner by them."""
+        return bool(self._senders)
+
+    @property
     def width(self) -> int:
         """How many batches are put at a time."""
         return self._processes
@@ -101,20 +108,25 @@ class SenderPool:
         self.close()
 
     def _start(self) -> None:
+        # A terminal's Ctrl-C reaches all of its processes; senders inherit that it is blocked, from
+        # their first instruction on, and end when the producer closes their pipes.
+        resource_tracker.ensure_running()  # the first start would do so, and unblock SIGINT
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            while len(self._senders) < self._processes:
+                self._senders.append(self._start_one())
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+    def _start_one(self) -> tuple[SpawnProcess, Connection]:
         # Spawned, not forked: a sender inherits no pipe but its own end, so each sees its pipe close
         # when the producer dies, even by kill -9.
         context = multiprocessing.get_context("spawn")
-        while len(self._senders) < self._processes:
-            ours, theirs = context.Pipe()
-            process = context.Process(
-                target=serve,
-                args=(theirs, self._connections),
-                name=f"sender-{len(self._senders)}",
-                daemon=True,
-            )
-            process.start()
-            theirs.close()
-            self._senders.append((process, ours))
+        ours, theirs = context.Pipe()
+        process = context.Process(target=serve, args=(theirs, self._connections), daemon=True)
+        process.start()
+        theirs.close()
+        return process, ours
 
 
 class BulkTileQueue:
@@ -140,7 +152,7 @@ class BulkTileQueue:
         return self._sdk.name
 
     def send_many(self, bodies: Sequence[str]) -> None:
-        if len(bodies) <= self._few_bodies:
+        if len(bodies) <= self._few_bodies and not self._pool.is_started:
             self._sdk.send_many(bodies)
             return
         for body in bodies:

@@ -1,7 +1,6 @@
 """One sending process: takes batches of message bodies from a pipe and puts them over many connections.
 
-It knows nothing of tiles. It ends when its pipe closes, also when the producer was killed; Ctrl-C is
-the producer's business.
+It knows nothing of tiles. It ends when its pipe closes, also when the producer was killed.
 """
 
 from __future__ import annotations
@@ -9,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import random
 import re
-import signal
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from email.utils import formatdate
@@ -51,7 +49,6 @@ class Refusal:
 
 def serve(pipe: Connection, connections: int) -> None:
     """Answer each Batch from `pipe` with None (all put) or a Refusal, until the pipe closes."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     asyncio.run(_serve(pipe, connections))
 
 

@@ -57,6 +57,7 @@ def _named_exits() -> Iterator[None]:
         errors.print(f"producer: {error}", style="red", markup=False)
         raise typer.Exit(ExitCode.BAD_INPUT) from error
     except KeyboardInterrupt as error:
+        errors.print("producer: interrupted")
         raise typer.Exit(ExitCode.INTERRUPTED) from error
 
 
@@ -81,7 +82,7 @@ def tiles(regions: Regions, exclude: Excluded = [], boundaries: BoundariesFile =
 
 @app.command()
 @_named_exits()
-def enqueue(  # noqa: PLR0917 - typer makes options of them
+def enqueue(
     regions: Regions,
     year: Annotated[
         str | None, typer.Option(metavar="YEAR", help="2024, or 2017-2025; default: the last complete one.")
@@ -154,8 +155,8 @@ def enqueue(  # noqa: PLR0917 - typer makes options of them
 @_named_exits()
 def jobs(fleet: FleetName = None) -> None:
     """List the jobs of a fleet, with their state and how many of their tiles were enqueued."""
-    from contract.job_store import list_jobs, read_cursor, read_status
-    from producer.enqueue import check_storage
+    from contract.job_store import list_jobs, read_cursor
+    from producer.enqueue import check_storage, state_of
     from producer.progress import jobs_table
 
     settings = wiring.load_settings()
@@ -164,7 +165,7 @@ def jobs(fleet: FleetName = None) -> None:
         rows = [
             (
                 job,
-                read_status(storage.store, job.id).status.state,
+                state_of(storage.store, job),
                 read_cursor(storage.store, job.id).position,
             )
             for job in list_jobs(storage.store)

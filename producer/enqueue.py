@@ -21,7 +21,7 @@ from contract.job_store import (
 )
 from contract.tile_queue import TileQueue
 from producer.done import Standings, read_standings
-from producer.plan import JobPlan, check_same_job, first_state, last_position
+from producer.plan import JobPlan, check_same_job, first_state, first_status, last_position
 from producer.send import Report, send_rest, sole_producer
 
 
@@ -146,23 +146,30 @@ def store_records(store: BlobStore, plan: JobPlan, *, now: str) -> Job:
     if stored is None:
         with suppress(AlreadyExists):  # another producer asked the same just now: its `created` counts
             store.create(artifact_names.job_record(job.id), job.encode())
-    state = first_state(job)
-    reason = f"the first {job.canary_count} tiles go first" if state is JobState.CANARY else "enqueued"
     with suppress(AlreadyExists):
-        store.create(artifact_names.job_state(job.id), JobStatus(state, reason, now).encode())
+        store.create(artifact_names.job_state(job.id), first_status(job, now=now).encode())
     return job
 
 
 def sendable_state(store: BlobStore, job: Job) -> JobState:
     """The job's state; BadInput when nothing may be sent in it."""
-    try:
-        status = read_status(store, job.id).status
-    except NotFound:  # killed between the job record and its state
-        return first_state(job)
+    status = _status(store, job)
     if status.state in {JobState.PAUSED, JobState.CANCELLED}:
         remedy = "resume it first" if status.state is JobState.PAUSED else "ask under another --job name"
         raise BadInput(f"job {job.id} is {status.state.value} ({status.reason}): {remedy}")
     return status.state
+
+
+def state_of(store: BlobStore, job: Job) -> JobState:
+    """The job's state, whatever it is."""
+    return _status(store, job).state
+
+
+def _status(store: BlobStore, job: Job) -> JobStatus:
+    try:
+        return read_status(store, job.id).status
+    except NotFound:  # its producer was killed between the job record and the state
+        return first_status(job, now=job.created)
 
 
 def _standings(store: BlobStore, job: Job, asked: bytes) -> Standings:

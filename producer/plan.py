@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from contract.dataset import Dataset
 from contract.errors import BadInput
-from contract.job import NAME_PATTERN, Job, JobState, asked_digest, encode_asked
+from contract.job import NAME_PATTERN, Job, JobState, JobStatus, asked_digest, encode_asked
 from contract.json_text import short_digest
 from contract.recipe import ParameterValue, RecipeDeclaration
 from contract.tile_id import GridCell
@@ -182,6 +182,13 @@ def last_position(job: Job, state: JobState) -> int:
 def first_state(job: Job) -> JobState:
     """A job that is all canary needs nobody's approval."""
     return JobState.CANARY if 0 < job.canary_count < job.asked_count else JobState.RUNNING
+
+
+def first_status(job: Job, *, now: str) -> JobStatus:
+    """The state of a job that was never enqueued; `now` is UTC, ISO 8601."""
+    state = first_state(job)
+    reason = f"the first {job.canary_count} tiles go first" if state is JobState.CANARY else "enqueued"
+    return JobStatus(state, reason, now)
 
 
 def check_same_job(stored: Job, asked: Job) -> None:

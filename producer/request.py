@@ -78,8 +78,8 @@ def run_request(
             console.print(dataset_sentence(plan.dataset), markup=False)
         if request.is_dry:
             return _preview(plans, storage, console)
-        if weights:
-            keep_weights(weights, storage.store)
+        if weights and keep_weights(weights, storage.store):
+            console.print(f"uploaded the weights as {weights.sha256[:12]}", markup=False)
     _keep_boundaries(plans, boundaries, storage)
     return _send(plans, fleet, storage, console, now=stamp)
 

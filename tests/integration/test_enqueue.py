@@ -117,10 +117,12 @@ def test_an_enqueue_killed_in_the_middle_goes_on_repeats_little_and_skips_nothin
 
 @pytest.mark.slow
 def test_ctrl_c_says_how_to_go_on_and_frees_the_job_at_once(fleet):
-    process = subprocess.Popen(fleet.command("bbox:0,50,5,53"), stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        fleet.command("bbox:0,50,5,53"), stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
     while fleet.tiles.depth() <= BATCH_TILES:
         assert process.poll() is None
-    process.send_signal(signal.SIGINT)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: the sending processes get it, too
     _, said = process.communicate(timeout=LIMIT_SECONDS)
     assert process.returncode == ExitCode.INTERRUPTED
     assert re.search(r"interrupted; job bbox-\S+ came to tile \d+: type the same command again", said)
