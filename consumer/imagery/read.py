@@ -115,6 +115,7 @@ class SceneReader:
 
     def _read_whole(self, href: str, grid: PixelGrid, layer: Layer) -> NDArray[np.generic]:
         """The last resort, and the proof: a file that arrives whole and cannot be decoded is broken."""
+        self._scratch.mkdir(parents=True, exist_ok=True)  # an eviction wipes the disk it lies on
         with tempfile.NamedTemporaryFile(dir=self._scratch, suffix=".tif") as copy:
             try:
                 self._download(href, Path(copy.name))

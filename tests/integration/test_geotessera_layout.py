@@ -14,7 +14,8 @@ from consumer.recipe import Imagery, Prepared, RecipeContext
 from consumer.recipes.tessera.engine import Embedding
 from consumer.recipes.tessera.land_mask import land_mask, land_window
 from consumer.recipes.tessera.provenance import ScenesOfTile
-from consumer.recipes.tessera.recipe import PreparedTile, TesseraRecipe, TilePlan
+from consumer.recipes.tessera.recipe import PreparedTile, TesseraRecipe
+from consumer.recipes.tessera.tile_plan import TilePlan
 from contract.dataset import Dataset
 from contract.tile_id import parse_tile
 

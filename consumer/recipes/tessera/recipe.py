@@ -7,14 +7,12 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import cast
-
-import numpy as np
-from numpy.typing import NDArray
 
 from consumer.imagery.archives import archive_of
 from consumer.imagery.cube import Cube
@@ -29,50 +27,16 @@ from consumer.recipes.tessera import optical_year, radar_year
 from consumer.recipes.tessera.artifacts import TileResult, write_artifacts
 from consumer.recipes.tessera.engine import Dtype, Embedding, Engine
 from consumer.recipes.tessera.land_mask import land_mask, land_window
-from consumer.recipes.tessera.optical_year import READS_PER_DAY, OpticalReading
+from consumer.recipes.tessera.optical_year import OpticalReading
 from consumer.recipes.tessera.provenance import ScenesOfTile
 from consumer.recipes.tessera.radar_year import RadarReading
 from consumer.recipes.tessera.selftest import check_engine
 from consumer.recipes.tessera.settings import TesseraSettings
+from consumer.recipes.tessera.tile_plan import TilePlan
 from consumer.recipes.tessera.untrained import untrained_weights
 from consumer.recipes.tessera.weights import Weights, load_weights
 from contract.errors import BadInput, WorkerUnfit
 from contract.tile_id import TileId
-
-READ_WORKING_BYTES_PER_PIXEL = 24
-"""A raw image, its warped copy and what is computed from it, per reading thread; float32 at most."""
-CUBE_BYTES_PER_OPTICAL_PIXEL = 10 * 2 + 1 + 1
-"""Ten bands, the mask, and the choice of scenes that it is made from."""
-CUBE_BYTES_PER_RADAR_PIXEL = 2 * 2
-RESULT_BYTES_PER_PIXEL = 2 * (128 + 4)
-"""The embedding of the land's window, and once more on the whole grid."""
-FIXED_BYTES = 96 * 2**20
-"""GDAL's block cache and inference's batches."""
-
-
-@dataclass(frozen=True, slots=True)
-class TilePlan:
-    """What is known of a tile before its imagery."""
-
-    grid: PixelGrid
-    """Of the whole tile: what is published."""
-    mask: NDArray[np.uint8]
-    """(H, W) of the grid, 1 = land."""
-    window: tuple[slice, slice]
-    """Rows and columns around the land: nothing else is read."""
-    optical: Sequence[Scene]
-    ascending: Sequence[Scene]
-    descending: Sequence[Scene]
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    @property
-    def scene_count(self) -> int:
-        return len(self.optical) + len(self.ascending) + len(self.descending)
-
-    @property
-    def land(self) -> NDArray[np.bool_]:
-        """(rows, columns) of the window."""
-        return self.mask[self.window].astype(np.bool_)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,35 +104,15 @@ class TesseraRecipe:
             descending=radar_year.usable_scenes(radar, "descending"),
             seconds={"plan": time.monotonic() - began},
         )
-        return Plan(tile, self._memory_bytes(detail), detail)
+        return Plan(tile, detail.memory_bytes(self._settings.download_threads), detail)
 
     def download(self, plan: Plan, progress: Progress) -> Downloaded | None:
         """The cube of the land's window; None if there is no scene to read."""
         detail: TilePlan = plan.detail
         if not detail.scene_count:
             return None
-        began = time.monotonic()
-        reads = TileReads(self._reader, detail.grid.crop(*detail.window), self._settings.download_threads)
-        steps = _Steps(_count_steps(detail), progress)
-        optics = OpticalReading(
-            reads, detail.land, self._settings.source, self._settings.min_optical_coverage
-        ).read_year(detail.optical, steps.advance)
-        radar = RadarReading(reads, detail.land, self._settings.source, self._settings.min_radar_coverage)
-        ascending = radar.read_year(detail.ascending, steps.advance)
-        descending = radar.read_year(detail.descending, steps.advance)
-        refuse_if_too_many(reads.losses, detail.scene_count, self._settings.max_lost_percent)
-        detail.seconds["download"] = time.monotonic() - began
-        cube = Cube(
-            bands=optics.bands,
-            masks=optics.masks,
-            doys=optics.doys,
-            sar_ascending=ascending.images,
-            sar_ascending_doy=ascending.doys,
-            sar_descending=descending.images,
-            sar_descending_doy=descending.doys,
-        )
-        used = [*optics.used, *ascending.used, *descending.used]
-        return Downloaded(cube, used, reads.losses, reads.pixel_bytes)
+        with _blaming_the_machine(f"this machine cannot hold the imagery of {plan.tile}"):
+            return self._download(detail, progress)
 
     def prepare(self, plan: Plan, downloaded: Downloaded | None) -> Prepared:
         """Check the cube and take its digest, so that inference finds nothing left to do."""
@@ -190,7 +134,7 @@ class TesseraRecipe:
         )
         return Prepared(
             tile=plan.tile,
-            memory_bytes=min(plan.memory_bytes, self._held_bytes(detail, cube)),
+            memory_bytes=min(plan.memory_bytes, detail.memory_bytes_with(cube)),
             downloaded_bytes=downloaded.pixel_bytes if downloaded else 0,
             is_empty=cube is None,
             detail=prepared,
@@ -209,9 +153,41 @@ class TesseraRecipe:
     def write(self, prepared: Prepared, result: Embedding | None, folder: Path) -> Written:
         """The published files. The same cube and weights give the same bytes in all but the provenance."""
         detail: PreparedTile = prepared.detail
+        with _blaming_the_machine(f"the files of {prepared.tile} could not be written to {folder}"):
+            return self._write(prepared.tile, detail, result, folder)
+
+    def selftest(self) -> None:
+        """A small known inference. WorkerUnfit when it comes out wrong."""
+        check_engine(self._engine, self._settings.source)
+
+    def _download(self, detail: TilePlan, progress: Progress) -> Downloaded:
+        began = time.monotonic()
+        reads = TileReads(self._reader, detail.window_grid, self._settings.download_threads)
+        steps = _Steps(detail.steps, progress)
+        optics = OpticalReading(
+            reads, detail.land, self._settings.source, self._settings.min_optical_coverage
+        ).read_year(detail.optical, steps.advance)
+        radar = RadarReading(reads, detail.land, self._settings.source, self._settings.min_radar_coverage)
+        ascending = radar.read_year(detail.ascending, steps.advance)
+        descending = radar.read_year(detail.descending, steps.advance)
+        refuse_if_too_many(reads.losses, detail.scene_count, self._settings.max_lost_percent)
+        detail.seconds["download"] = time.monotonic() - began
+        cube = Cube(
+            bands=optics.bands,
+            masks=optics.masks,
+            doys=optics.doys,
+            sar_ascending=ascending.images,
+            sar_ascending_doy=ascending.doys,
+            sar_descending=descending.images,
+            sar_descending_doy=descending.doys,
+        )
+        used = [*optics.used, *ascending.used, *descending.used]
+        return Downloaded(cube, used, reads.losses, reads.pixel_bytes)
+
+    def _write(self, tile: TileId, detail: PreparedTile, result: Embedding | None, folder: Path) -> Written:
         return write_artifacts(
             TileResult(
-                tile=prepared.tile,
+                tile=tile,
                 dataset=self._dataset,
                 settings=self._settings,
                 grid=detail.plan.grid,
@@ -227,10 +203,6 @@ class TesseraRecipe:
             folder,
         )
 
-    def selftest(self) -> None:
-        """A small known inference. WorkerUnfit when it comes out wrong."""
-        check_engine(self._engine, self._settings.source)
-
     def _search(self, grid: PixelGrid) -> tuple[list[Scene], list[Scene]]:
         year = int(self._dataset.period)
         start, end = datetime(year, 1, 1, tzinfo=UTC), datetime(year + 1, 1, 1, tzinfo=UTC)
@@ -239,23 +211,6 @@ class TesseraRecipe:
             self._catalogue.search(self._archive.optical_collection, box, start, end),
             self._catalogue.search(self._archive.radar_collection, box, start, end),
         )
-
-    def _memory_bytes(self, detail: TilePlan) -> int:
-        """An upper bound: every day might be of use."""
-        rows, columns = detail.land.shape
-        pixels = int(rows * columns)
-        days = len(optical_year.by_day(detail.optical))
-        passes = len({(scene.date, scene.orbit) for scene in (*detail.ascending, *detail.descending)})
-        per_pixel = (
-            days * CUBE_BYTES_PER_OPTICAL_PIXEL
-            + passes * CUBE_BYTES_PER_RADAR_PIXEL
-            + self._settings.download_threads * READ_WORKING_BYTES_PER_PIXEL
-        )
-        return FIXED_BYTES + pixels * per_pixel + detail.grid.pixels * RESULT_BYTES_PER_PIXEL
-
-    def _held_bytes(self, detail: TilePlan, cube: Cube | None) -> int:
-        held = FIXED_BYTES + detail.grid.pixels * RESULT_BYTES_PER_PIXEL
-        return held + (cube.nbytes if cube is not None else 0)
 
 
 class _Steps:
@@ -271,9 +226,13 @@ class _Steps:
         self._progress(min(self._done / self._total, 1.0))
 
 
-def _count_steps(detail: TilePlan) -> int:
-    passes = {(scene.date, scene.orbit) for scene in (*detail.ascending, *detail.descending)}
-    return READS_PER_DAY * len(optical_year.by_day(detail.optical)) + len(passes)
+@contextmanager
+def _blaming_the_machine(what: str) -> Iterator[None]:
+    """A full disk or memory is no fault of the tile, and the next tile would meet it too."""
+    try:
+        yield
+    except (OSError, MemoryError) as error:
+        raise WorkerUnfit(f"{what}: {error}") from error
 
 
 def _has_observations(cube: Cube) -> bool:

@@ -76,6 +76,13 @@ def test_a_tile_of_open_sea_is_empty_without_asking_the_catalogue(context, tmp_p
     assert json.loads(written.artifacts[1].path.read_text())["cube_sha256"] is None
 
 
+def test_a_disk_that_cannot_be_written_is_the_machines_fault(context, tmp_path):
+    recipe = TesseraRecipe(context())
+    plan = recipe.plan(parse_tile("grid_-20.05_40.05"))
+    with pytest.raises(WorkerUnfit, match=r"grid_-20\.05_40\.05"):
+        recipe.write(recipe.prepare(plan, None), None, tmp_path / "not there")
+
+
 def test_a_catalogue_that_is_away_is_no_empty_tile(context):
     with pytest.raises(TryLater, match="sentinel-2-l2a"):
         TesseraRecipe(context()).plan(TILE)

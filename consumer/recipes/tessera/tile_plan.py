@@ -1,0 +1,83 @@
+"""What a tile will need, known from its land and the catalogue alone: scenes, steps, memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from consumer.imagery.cube import Cube
+from consumer.imagery.pixel_grid import PixelGrid
+from consumer.imagery.search import Scene
+from consumer.recipes.tessera.optical_year import READS_PER_DAY, by_day
+
+OPTICAL_BYTES_PER_PIXEL = 10 * 2 + 1 + 1
+"""Of one day: ten bands, the mask, and the choice of scenes that it is made from."""
+RADAR_BYTES_PER_PIXEL = 2 * 2
+"""Of one pass."""
+READING_BYTES_PER_PIXEL = 24
+"""Of one reading thread: a raw image, its warped copy and what is computed from it, in float32 at most."""
+RESULT_BYTES_PER_PIXEL = 2 * (128 + 4)
+"""The embedding of the land's window, and once more on the whole grid."""
+FIXED_BYTES = 96 * 2**20
+"""GDAL's block cache and inference's batches."""
+
+
+@dataclass(frozen=True, slots=True)
+class TilePlan:
+    """A tile before its imagery."""
+
+    grid: PixelGrid
+    """Of the whole tile: what is published."""
+    mask: NDArray[np.uint8]
+    """(H, W) of the grid, 1 = land."""
+    window: tuple[slice, slice]
+    """Rows and columns around the land: nothing else is read."""
+    optical: Sequence[Scene]
+    ascending: Sequence[Scene]
+    descending: Sequence[Scene]
+    seconds: dict[str, float] = field(default_factory=dict)
+    """How long each step took so far."""
+
+    @property
+    def land(self) -> NDArray[np.bool_]:
+        """(rows, columns) of the window."""
+        return self.mask[self.window].astype(np.bool_)
+
+    @property
+    def window_grid(self) -> PixelGrid:
+        """Where the window's pixels lie."""
+        return self.grid.crop(*self.window)
+
+    @property
+    def scene_count(self) -> int:
+        return len(self.optical) + len(self.ascending) + len(self.descending)
+
+    @property
+    def optical_days(self) -> int:
+        return len(by_day(self.optical))
+
+    @property
+    def radar_passes(self) -> int:
+        """Days with an image of either direction; a day with both counts twice."""
+        return len({(scene.date, scene.orbit) for scene in (*self.ascending, *self.descending)})
+
+    @property
+    def steps(self) -> int:
+        """Of the download, for its progress."""
+        return READS_PER_DAY * self.optical_days + self.radar_passes
+
+    def memory_bytes(self, reading_threads: int) -> int:
+        """Most that the tile will hold at once, should every day be of use."""
+        per_pixel = (
+            self.optical_days * OPTICAL_BYTES_PER_PIXEL
+            + self.radar_passes * RADAR_BYTES_PER_PIXEL
+            + reading_threads * READING_BYTES_PER_PIXEL
+        )
+        return self.window_grid.pixels * per_pixel + self.memory_bytes_with(None)
+
+    def memory_bytes_with(self, cube: Cube | None) -> int:
+        """What it holds once it is read: its cube, and room for its result."""
+        return FIXED_BYTES + self.grid.pixels * RESULT_BYTES_PER_PIXEL + (cube.nbytes if cube else 0)
