@@ -17,7 +17,7 @@ from consumer.lease import LeaseKeeper
 from consumer.load import LoadMeter
 from consumer.outcome import Return
 from consumer.prefetch import ByteBudget
-from consumer.work import Work
+from consumer.work import Stage, Work
 from contract import ledger_events, log_lines
 from contract.blob_store import BlobStore
 from contract.commit import CommitRecord
@@ -98,6 +98,18 @@ class Reporter:
             attempt=work.attempt,
             delivery_count=work.held.delivery_count,
             queue=work.held.queue_name,
+        )
+
+    def stage_ended(self, work: Work, stage: Stage, seconds: float) -> None:
+        """One stage of one attempt; the tile's other facts are in its first and last line."""
+        moved_bytes = {Stage.PREPARE: work.downloaded_bytes, Stage.UPLOAD: work.uploaded_bytes}
+        self._ledger.write(
+            ledger_events.STAGE_ENDED,
+            tile=work.tile_name,
+            attempt=work.attempt,
+            stage=stage.value,
+            seconds=round(seconds, 3),
+            **({"bytes": moved_bytes[stage]} if stage in moved_bytes else {}),
         )
 
     def settled(self, work: Work, standing: CommitRecord) -> None:

@@ -155,6 +155,7 @@ def build_worker(
         receive=ReceiveStage(queues, store, keeper, reporter),
         steps=steps,
         keeper=keeper,
+        budget=budget,
         reporter=reporter,
         leaving=Leaving(queues, keeper, reporter, worker, state.expected_infer_seconds),
         signals=signals,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -71,6 +72,8 @@ class Work:
     """The tile was committed before this attempt began to work."""
     is_published_before: bool = False
     error: BaseException | None = None
+    on_stage_ended: Callable[[Work, Stage, float], None] | None = None
+    """Told the stage and its seconds."""
     stop: threading.Event = field(default_factory=threading.Event)
     """Set when this attempt should end at its next boundary."""
     stop_reason: TilefleetError | None = None
@@ -96,8 +99,11 @@ class Work:
 
     def leave(self, stage: Stage) -> None:
         """End a stage and note its seconds."""
-        self.seconds[stage] = self.seconds.get(stage, 0.0) + time.monotonic() - self.stage_began
+        seconds = time.monotonic() - self.stage_began
+        self.seconds[stage] = self.seconds.get(stage, 0.0) + seconds
         self.ended_at[stage] = datetime.now(UTC)
+        if self.on_stage_ended is not None:
+            self.on_stage_ended(self, stage, seconds)
 
     def report_progress(self, share: float) -> None:
         """Called by the recipe; only what moves forward counts as progress."""

@@ -25,7 +25,7 @@ from consumer.leaving import Departure, Leaving
 from consumer.notices.halt_file import HaltFile
 from consumer.notices.signals import SignalNotice
 from consumer.pipeline import Pipeline, StageSpec
-from consumer.prefetch import StageTimes, stage_limit_seconds
+from consumer.prefetch import ByteBudget, StageTimes, stage_limit_seconds
 from consumer.report import Reporter
 from consumer.settings import Settings
 from consumer.stages.infer import BusyShare
@@ -128,6 +128,7 @@ class Worker:
         receive: ReceiveStage,
         steps: Steps,
         keeper: LeaseKeeper,
+        budget: ByteBudget,
         reporter: Reporter,
         leaving: Leaving,
         signals: SignalNotice,
@@ -137,6 +138,7 @@ class Worker:
         self._state = state
         self._receive = receive
         self._keeper = keeper
+        self._budget = budget
         self._reporter = reporter
         self._leaving = leaving
         self._signals = signals
@@ -179,6 +181,8 @@ class Worker:
             code=code.name.lower(),
             settled=self._state.settled,
             inference_busy=round(self._state.busy.share or 0.0, 3),
+            most_inferences_at_once=self._state.busy.most_running,
+            most_reserved_bytes=self._budget.most_bytes,
         )
         return code
 

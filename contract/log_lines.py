@@ -34,7 +34,9 @@ def set_up_logging(*, stream: TextIO | None = None, bound: dict[str, Any] | None
     # Azure's own loggers print request headers at INFO: never wanted, and not without signatures.
     logging.getLogger("azure").setLevel(logging.WARNING)
     renderer: Any = (
-        structlog.dev.ConsoleRenderer(pad_event_to=24) if out.isatty() else structlog.processors.JSONRenderer()
+        structlog.dev.ConsoleRenderer(pad_event_to=24)
+        if out.isatty()
+        else structlog.processors.JSONRenderer()
     )
     processors: Sequence[Any] = [
         structlog.contextvars.merge_contextvars,

@@ -55,7 +55,12 @@ class ReceiveStage:
         except LeaseLost as error:
             log.info(log_lines.LEASE_LOST, reason=str(error))
             return None
-        work = Work(message=message, held=held, is_solo=delivery.is_solo)
+        work = Work(
+            message=delivery.message,
+            held=held,
+            is_solo=delivery.is_solo,
+            on_stage_ended=self.reporter.stage_ended,
+        )
         self.keeper.hold(work)
         self.reporter.received(work)
         return work

@@ -191,3 +191,12 @@ def test_a_missing_queue_is_named(rig):
     rig.environ["FLEET"] = "other"
     output = rig.type("consumer", status=2)
     assert "other-tiles" in output
+
+
+def test_prefetched_tiles_stay_within_the_memory_they_were_given(rig):
+    rig.enqueue(*ISLE_OF_MAN_ROWS, memory_bytes=100_000_000, download_seconds=0.5, infer_seconds=0.1)
+    worker = rig.start_consumer("modest", "--until-empty", "--memory", "250M")
+    assert worker.wait(120) == ExitCode.DONE
+    (ended,) = [json.loads(line) for line in rig.log_of("modest").splitlines() if "worker ended" in line]
+    assert 200_000_000 <= ended["most_reserved_bytes"] <= 250 * 1024 * 1024
+    assert ended["most_inferences_at_once"] == 1
