@@ -19,7 +19,7 @@ from typing import Final, Self
 
 from azure.core.credentials import AccessToken, TokenCredential
 
-from contract.azure_errors import kind_of_answer
+from contract.azure_errors import kind_of_answer, translated
 from contract.errors import StorageUnavailable, TilefleetError
 from contract.queue_limits import check_body
 from contract.tile_queue import Received, TileQueue
@@ -47,7 +47,8 @@ class Authority:
         if isinstance(self.credential, str):
             return Secret(account_key=self.credential)
         if self._token is None or self._token.expires_on - self.clock() < RENEW_TOKEN_SECONDS:
-            self._token = self.credential.get_token(STORAGE_SCOPE)
+            with translated("getting a token for", "the storage"):
+                self._token = self.credential.get_token(STORAGE_SCOPE)
         return Secret(token=self._token.token)
 
 

@@ -32,8 +32,8 @@ Regions = Annotated[
     list[str],
     typer.Argument(
         metavar="REGION...",
-        help="A country, continent, subregion or map unit; bbox:w,s,e,n; a vector file; a tile list (.txt). "
-        "Several add up.",
+        help="A country, continent, subregion or map unit; bbox:w,s,e,n; a vector file; a tile list "
+        "(.txt, or - for stdin). Several add up.",
     ),
 ]
 Excluded = Annotated[list[str], typer.Option("--exclude", metavar="NAME", help="Subtract this region.")]
@@ -54,7 +54,8 @@ def _named_exits() -> Iterator[None]:
     try:
         yield
     except (BadInput, StorageError) as error:
-        errors.print(f"producer: {error}", style="red", markup=False)
+        sentence = " ".join(str(error).split())  # a library's text inside may have lines of its own
+        errors.print(f"producer: {sentence}", style="red", markup=False)
         raise typer.Exit(ExitCode.BAD_INPUT) from error
     except KeyboardInterrupt as error:
         errors.print("producer: interrupted")
@@ -74,7 +75,7 @@ def tiles(regions: Regions, exclude: Excluded = [], boundaries: BoundariesFile =
 
     settings = wiring.load_settings()
     places = open_boundaries(boundaries or settings.boundaries, settings.cache_folder)
-    region = resolve(regions, exclude=exclude, boundaries=places)
+    region = resolve(regions, exclude=exclude, boundaries=places, standard_input=sys.stdin)
     with _quiet_when_nobody_reads():
         for cell in grid_cells(region.cells):
             print(cell.name)
@@ -143,6 +144,7 @@ def enqueue(
         ),
         regions=regions,
         exclude=exclude,
+        standard_input=sys.stdin,
         boundaries=boundaries or settings.boundaries or target.boundaries_file,
         is_dry=dry_run,
     )

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import TextIO
 
 from rich.console import Console
 
@@ -41,6 +42,8 @@ class Request:
     options: Options
     regions: Sequence[str]
     exclude: Sequence[str]
+    standard_input: TextIO
+    """Read where a region is `-`."""
     boundaries: str
     """Empty: the shipped ones."""
     is_dry: bool
@@ -61,7 +64,12 @@ def run_request(
     wish = check_options(options, today=now.date(), like=like)
     console.print(_years_sentence(wish), markup=False)
     boundaries = open_boundaries(request.boundaries, settings.cache_folder)
-    region = resolve(request.regions, exclude=request.exclude, boundaries=boundaries)
+    region = resolve(
+        request.regions,
+        exclude=request.exclude,
+        boundaries=boundaries,
+        standard_input=request.standard_input,
+    )
     check_storage(storage)
     with tempfile.TemporaryDirectory(prefix="tilefleet-weights-") as folder:
         weights = choose_weights(

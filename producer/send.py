@@ -8,6 +8,7 @@ and done tiles are left out only when their turn comes.
 from __future__ import annotations
 
 import itertools
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -69,7 +70,7 @@ def send_rest(
     EndedEarly when another producer took the lease over; storage errors pass through.
     """
     new = left_out = 0
-    renewed = clock()
+    renewed = -math.inf  # finding out what is done may have outlasted the lease
     tiles = itertools.islice(asked_tiles(asked, start), end - start)
     for position in range(start, end, BATCH_TILES):
         batch = list(itertools.islice(tiles, BATCH_TILES))
@@ -82,10 +83,11 @@ def send_rest(
         new += len(bodies)
         left_out += len(batch) - len(bodies)
         with _ours(job):
-            write_cursor(store, job.id, Cursor(position + len(batch)))
+            # First: a lease that ran out can be renewed while nobody took it, but not written under.
             if clock() - renewed > RENEW_SECONDS:
                 lease.renew()
                 renewed = clock()
+            write_cursor(store, job.id, Cursor(position + len(batch)))
         report(position + len(batch), new)
     return Sent(new, left_out)
 

@@ -169,6 +169,12 @@ def test_tiles_prints_names_and_nothing_else(command, monkeypatch):
     assert result.stderr == ""
 
 
+def test_tiles_can_be_piped_into_an_enqueue(command, rig):
+    result = CliRunner().invoke(app, ["enqueue", "-", "--untrained"], input="grid_0.05_51.45\n# London\n")
+    assert result.exit_code == ExitCode.DONE, result.stderr
+    assert [message.tile.name for message in rig.messages()] == ["grid_0.05_51.45"]
+
+
 def test_tiles_for_a_reader_that_leaves_is_no_error():
     result = subprocess.run(
         f"set -o pipefail; {sys.executable} -m producer tiles UK | head -n 2",

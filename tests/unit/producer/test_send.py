@@ -153,13 +153,13 @@ def test_a_producer_that_was_overtaken_stops_and_leaves_the_cursor_alone():
     assert read_cursor(second.store, job.id).position == 0
 
 
-def test_a_long_enqueue_renews_its_lease():
+def test_batches_that_outlast_the_lease_go_on_while_nobody_else_takes_it():
     clock = Clock()
     rig, asked = Rig(clock), plan(COUNT)
 
     def slow(moment: Moment, operation: str, _name: str) -> None:
         if (moment, operation) == ("before", "send"):
-            clock.sleep(12 / BATCH_TILES)
+            clock.sleep(20 / BATCH_TILES)
 
     client = rig.client(slow)
     job = store_records(client.store, asked, now=NOW)
