@@ -7,6 +7,7 @@ So this works for any recipe that makes both, and knows none.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from fleetctl.ahead import read_ahead
 from fleetctl.campaign.canvas import Canvas, choose_canvas
 from fleetctl.campaign.history import JobHistory, read_records
 from fleetctl.campaign.sheet import Sheet
-from fleetctl.campaign.warp import read_picture, read_place, warp_to_cell
+from fleetctl.campaign.warp import Picture, read_picture, read_place, warp_to_cell
 
 PICTURE_SUFFIX = ".png"
 PLACE_SUFFIXES = (".tiff", ".tif")
@@ -45,12 +46,14 @@ class Mosaic:
 
 
 @dataclass(frozen=True, slots=True)
-class _Shown:
+class _Fetched:
     """One committed tile, ready to be painted."""
 
     cell: GridCell
-    patch: NDArray[np.uint8] | None
+    picture: Picture | None
     """None: it has no picture."""
+    place: bytes
+    """Its GeoTIFF."""
 
 
 def make_mosaic(
@@ -73,11 +76,11 @@ def make_mosaic(
     for cell in cells:
         sheet.mark_missing(cell)
     painted = empty = 0
-    for shown in _shown_tiles(store, history, canvas, connections):
-        if shown is not None:
-            sheet.paint(shown.cell, shown.patch)
-            painted += shown.patch is not None
-            empty += shown.patch is None
+    for fetched in _fetched_tiles(store, history, canvas, connections):
+        if fetched is not None:
+            sheet.paint(fetched.cell, _patch(fetched, canvas))
+            painted += fetched.picture is not None
+            empty += fetched.picture is None
         on_tile()
     sheet.draw_lines(cells)
     mosaic = Mosaic(path, painted, empty, len(cells) - painted - empty)
@@ -92,39 +95,49 @@ def _grid_cells(history: JobHistory) -> list[GridCell]:
     return cells
 
 
-def _shown_tiles(
+def _fetched_tiles(
     store: BlobStore, history: JobHistory, canvas: Canvas, connections: int
-) -> Iterator[_Shown | None]:
-    """The committed tiles, read and warped in a few threads; None for one that is not published yet."""
+) -> Iterator[_Fetched | None]:
+    """The committed tiles, read and decoded in a few threads; None for one that is not published yet."""
 
-    def show(record: CommitRecord) -> _Shown | None:
+    def fetch(record: CommitRecord) -> _Fetched | None:
         try:
-            return _show(store, record, canvas)
+            return _fetch(store, record, canvas)
         except NotFound:
             return None
 
     records = (record for _, record in read_records(store, history.commits, connections))
-    return (shown for _, shown in read_ahead(show, records, connections))
+    return (fetched for _, fetched in read_ahead(fetch, records, connections))
 
 
-def _show(store: BlobStore, record: CommitRecord, canvas: Canvas) -> _Shown:
+def _fetch(store: BlobStore, record: CommitRecord, canvas: Canvas) -> _Fetched:
     if not isinstance(record.tile, GridCell):
         raise BadInput(f"{record.blob_name} commits a web-map tile among grid cells")
     names = [artifact.name for artifact in record.artifacts]
     picture = next((name for name in names if name.endswith(PICTURE_SUFFIX)), None)
     place = next((name for name in names if name.endswith(PLACE_SUFFIXES)), None)
     if picture is None or place is None:
-        return _Shown(record.tile, None)
+        return _Fetched(record.tile, None, b"")
+    with _naming(record.tile):
+        decoded = read_picture(_read(store, record.dataset, picture), canvas.cell_height)
+    return _Fetched(record.tile, decoded, _read(store, record.dataset, place))
+
+
+def _patch(fetched: _Fetched, canvas: Canvas) -> NDArray[np.uint8] | None:
+    """The tile's pixels on the canvas. Only ever called by one thread: rasterio's way to silence its own
+    warnings is not safe between several, and lets some through."""
+    if fetched.picture is None:
+        return None
+    with _naming(fetched.cell):
+        return warp_to_cell(fetched.picture, read_place(fetched.place), fetched.cell, canvas)
+
+
+@contextmanager
+def _naming(cell: GridCell) -> Iterator[None]:
     try:
-        patch = warp_to_cell(
-            read_picture(_read(store, record.dataset, picture)),
-            read_place(_read(store, record.dataset, place)),
-            record.tile,
-            canvas,
-        )
+        yield
     except BadInput as error:
-        raise BadInput(f"the picture of {record.tile} cannot be shown: {error}") from error
-    return _Shown(record.tile, patch)
+        raise BadInput(f"the picture of {cell} cannot be shown: {error}") from error
 
 
 def _read(store: BlobStore, dataset: str, artifact: str) -> bytes:

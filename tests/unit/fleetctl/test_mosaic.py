@@ -41,7 +41,7 @@ def without_lines(canvas, picture):
     return picture[: canvas.height, : canvas.width][np.ix_(rows, columns)], rows, columns
 
 
-@pytest.mark.parametrize("metres", [25, 100], ids=["shrunk", "enlarged"])
+@pytest.mark.parametrize("metres", [10, 25, 100], ids=["reduced first", "shrunk", "enlarged"])
 def test_each_pixel_shows_its_own_place_across_two_zones(make_campaign, make_files, tmp_path, metres):
     campaign = make_campaign(WEST_OF_ZONE_32, EAST_OF_ZONE_31)
     for cell in campaign.cells:
@@ -82,19 +82,23 @@ def test_holes_seas_and_strangers_look_different(make_campaign, make_files, tmp_
     assert (made.painted, made.empty, made.missing) == (1, 1, 1)
 
 
-def test_a_coast_is_not_darkened_by_the_transparent_pixels_beside_it(make_campaign, make_files, tmp_path):
+@pytest.mark.parametrize("metres", [10, 25], ids=["reduced first", "averaged at once"])
+def test_the_colour_under_transparent_pixels_never_shows(make_campaign, make_files, tmp_path, metres):
     campaign = make_campaign(WEST_OF_ZONE_32)
 
-    def white_stripes(longitude, _latitude):
+    def white_stripes_on_hidden_red(longitude, _latitude):
         rgba = np.full((len(longitude), 4), 255, dtype=np.uint8)
-        rgba[(longitude * 2000).astype(int) % 2 == 0] = 0
+        rgba[(longitude * 2000).astype(int) % 2 == 0] = (255, 0, 0, 0)
         return rgba
 
     (cell,) = campaign.cells
-    campaign.commit(cell, make_files(cell, white_stripes, metres=10))
+    campaign.commit(cell, make_files(cell, white_stripes_on_hidden_red, metres=metres))
     _, picture = paint(campaign, tmp_path / "map.png")
     shown, _, _ = without_lines(choose_canvas(campaign.cells, LONG), picture)
-    assert shown.min() >= min(SEA) - 1
+    # Between the sea, which is bluer than red, and white.
+    assert (shown >= np.asarray(SEA) - 2).all()
+    assert (shown[:, :, 0] <= shown[:, :, 2] + 2).all()
+    assert (shown[:, :, 0] < 253).any()
 
 
 def test_untrained_is_written_into_the_picture(make_campaign, make_files, tmp_path):
