@@ -24,7 +24,7 @@ class Progress:
     poison: int
     """Given up, without a commit."""
     tiles_per_hour: float | None
-    """Of the last hour; None until two tiles are committed in it."""
+    """Of the last hour, of a complete job the last hour of its work; None until two tiles say it."""
     seconds_left: float | None
     """At that rate; 0 when nothing is left, None when there is no rate."""
 
@@ -42,8 +42,9 @@ def measure_progress(
     *, asked: int, empty: int, poison: int, committed_at: Sequence[datetime], now: datetime
 ) -> Progress:
     """Progress of a job whose committed tiles (the empty ones included) were committed at these times."""
-    rate = tiles_per_hour(committed_at, now)
     left = asked - len(committed_at) - poison
+    # Nothing is wrong with a complete job that commits nothing more.
+    rate = tiles_per_hour(committed_at, max(committed_at, default=now) if left <= 0 else now)
     seconds_left: float | None = None
     if left <= 0:
         seconds_left = 0.0

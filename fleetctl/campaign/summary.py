@@ -62,7 +62,7 @@ class Summary:
     downloaded_bytes: int
     uploaded_bytes: int
     wall_seconds: float | None
-    """From the first tile that was received (by its worker's clock) to the last commit (by the store's)."""
+    """From the first tile that was received to the last that was inferred or committed."""
     tiles_per_hour: float | None
     """Over `wall_seconds`."""
 
@@ -148,7 +148,8 @@ def _share(worker: str, ended: Sequence[tuple[datetime, float]]) -> WorkerShare:
 
 def _wall_seconds(facts: Sequence[TileFacts]) -> float | None:
     began = min((fact.began for fact in facts if fact.began is not None), default=None)
-    ended = max((fact.committed for fact in facts), default=None)
+    # The store's times are cut to whole seconds, so the last inference may seem to end after its commit.
+    ended = max((max(fact.committed, fact.infer_ended or fact.committed) for fact in facts), default=None)
     if began is None or ended is None or ended <= began:
         return None
     return (ended - began) / timedelta(seconds=1)

@@ -80,6 +80,20 @@ def test_each_command_says_its_target_and_what_the_job_came_to(rig, campaign, tm
     assert f"{campaign.job.id}: 3/3 tiles, 1 empty" in lines
 
 
+def test_what_a_real_worker_commits_can_be_summed_up(rig):
+    job = rig.enqueue("bbox:-4.9,54.0,-4.6,54.1", infer_seconds=0.05)
+    worker = rig.start_consumer("w-real", "--until-empty")
+    lines = rig.type("fleetctl", "status", "--job", job, "--until-done").splitlines()
+    assert lines[-1].startswith(f"{job}: 3/3 tiles")
+    assert worker.wait(60) == 0
+    facts = json.loads(rig.type("fleetctl", "summary", job, "--json").split("\n", 1)[1])
+    assert [(share["worker"], share["tiles"]) for share in facts["workers"]] == [("w-real", 3)]
+    assert 0 < facts["busy_share"] < 1.1  # rounded to milliseconds of a tenth of a second
+    assert {"download", "infer", "upload"} <= {stage["stage"] for stage in facts["stages"]}
+    assert facts["wall_seconds"] >= 0.15
+    assert "w-real" in rig.type("fleetctl", "status")
+
+
 def test_a_mosaic_is_painted_from_published_blobs(rig, campaign, tmp_path):
     target = tmp_path / "island.png"
     answer = rig.type("fleetctl", "mosaic", "island-2024", "--output", str(target), "--pixels", "300")

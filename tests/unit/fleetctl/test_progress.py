@@ -51,6 +51,13 @@ def test_a_complete_job_has_no_time_left_whatever_its_rate():
     assert progress.seconds_left == 0
 
 
+def test_a_complete_job_keeps_the_rate_that_it_ended_with():
+    for waited_minutes in (0, 30, 3000):
+        now = NOW + timedelta(minutes=waited_minutes)
+        progress = measure_progress(asked=3, empty=0, poison=0, committed_at=minutes_ago(20, 10, 0), now=now)
+        assert progress.tiles_per_hour == pytest.approx(6)
+
+
 def test_a_job_without_a_rate_promises_nothing():
     progress = measure_progress(asked=5, empty=0, poison=0, committed_at=[], now=NOW)
     assert progress.seconds_left is None

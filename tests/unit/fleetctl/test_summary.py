@@ -78,6 +78,11 @@ def test_reused_tiles_count_as_done_but_not_as_this_jobs_time():
     assert [worker.worker for worker in summary.workers] == ["w1"]
 
 
+def test_a_commit_whose_second_was_cut_does_not_end_before_its_inference():
+    facts = [tile(0.9, committed=START), tile(1.9, committed=START + timedelta(seconds=1))]
+    assert summarise(facts, job=JOB, asked=2, poison=0).wall_seconds == pytest.approx(1.9)
+
+
 def test_a_job_without_commits_has_an_empty_summary():
     summary = summarise([], job=JOB, asked=3, poison=0)
     assert (summary.left, summary.stages, summary.workers, summary.tiles_per_hour) == (3, (), (), None)
