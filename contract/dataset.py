@@ -14,6 +14,8 @@ from contract.recipe import ParameterValue
 VERSION = 1
 NAME_PATTERN = re.compile(r"[a-z0-9][a-z0-9._-]{2,80}")
 UNTRAINED = "untrained"
+PARTIAL_YEAR = "partial_year"
+"""Pinned among the parameters of a dataset whose year was not over: it never shares a root with the whole year."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,11 @@ class Dataset:
             parts.append(UNTRAINED)
         parts.append(short_digest(self._record()))
         return "-".join(part for part in parts if part)
+
+    @property
+    def recipe_parameters(self) -> Mapping[str, ParameterValue]:
+        """The parameters that the recipe itself declares."""
+        return {name: value for name, value in self.parameters.items() if name != PARTIAL_YEAR}
 
     def encode(self) -> bytes:
         return to_bytes({"v": VERSION, "name": self.name, **self._record()})

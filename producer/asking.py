@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Final
 
 from contract.blob_store import BlobStore
-from contract.dataset import Dataset
+from contract.dataset import PARTIAL_YEAR, Dataset
 from contract.errors import BadInput
 from contract.job_store import read_dataset, read_job
 from contract.recipe import ParameterValue, RecipeDeclaration, find_recipe
 from producer.period import parse_years
-from producer.plan import PARTIAL_YEAR, Ask, JobPlan, Pins, check_job_name, make_dataset, plan_jobs
+from producer.plan import Ask, JobPlan, Pins, check_job_name, make_dataset, plan_jobs
 from producer.region import Region
 from producer.weights import PinnedWeights, fetch_weights
 

@@ -5,21 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from contract.dataset import Dataset
+from contract.dataset import PARTIAL_YEAR, Dataset
 from contract.errors import BadInput
 from contract.job import NAME_PATTERN, Job, JobState, JobStatus, asked_digest, encode_asked
 from contract.json_text import short_digest
 from contract.recipe import ParameterValue, RecipeDeclaration
 from contract.tile_id import GridCell
-
-PARTIAL_YEAR: Final = "partial_year"
-"""Pinned among a dataset's parameters when its year was not over: those tiles must never pass for the
-tiles of the complete year, so they lie under another root."""
 
 LABEL_CHARACTERS = 43
 """A job's name has at most 48: the year and its dash need five."""

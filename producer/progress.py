@@ -19,11 +19,10 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from contract.dataset import UNTRAINED, Dataset
+from contract.dataset import PARTIAL_YEAR, UNTRAINED, Dataset
 from contract.fleet import Fleet
 from contract.job import Job, JobState
 from producer.enqueue import Outcome
-from producer.plan import PARTIAL_YEAR
 from producer.send import Report
 
 

@@ -69,7 +69,7 @@ class TesseraRecipe:
         self._dataset = context.dataset
         self._land_file = context.land
         try:
-            self._settings = TesseraSettings.of({**context.settings, **context.dataset.parameters})
+            self._settings = TesseraSettings.of({**context.settings, **context.dataset.recipe_parameters})
             self._archive = archive_of(self._settings.source)
             if context.imagery.source not in ("", self._settings.source):
                 raise BadInput(
