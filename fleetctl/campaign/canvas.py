@@ -65,8 +65,10 @@ def choose_canvas(cells: Collection[GridCell], longest_pixels: int) -> Canvas:
     aspect = max(math.cos(math.radians((north + 1 + south) / 20)), 0.1)
     cell_height = max(min(longest_pixels // rows, int(longest_pixels / (columns * aspect))), 1)
     cell_width = max(round(cell_height * aspect), 1)
-    if columns * cell_width > longest_pixels and cell_width > 1:
+    if columns * cell_width > longest_pixels:
         cell_width = max(longest_pixels // columns, 1)  # rounding made it one pixel too wide
+    if columns > longest_pixels:
+        cell_height = 1  # larger than asked for anyhow: as small as it can be
     return Canvas(west, north, columns, rows, cell_width, cell_height)
 
 

@@ -91,7 +91,10 @@ def test_killing_the_parent_outright_ends_its_children(tmp_path):
     log = tmp_path / "orphan.log"
     parent_code = (
         "import signal, sys; from pathlib import Path; from laptop_cloud import processes;"
-        f"child = processes.start([sys.executable, '-c', {WAITS!r}], name='c', log_path=Path({str(log)!r}));"
+        f"log = Path({str(log)!r});"
+        f"child = processes.start([sys.executable, '-c', {WAITS!r}], name='c', log_path=log);"
+        # Before the child runs its own program, the kernel has not been told whose end is its end.
+        "processes.wait_until_ready(child, lambda: bool(log.read_text()));"
         "print(child.pid, flush=True); signal.pause()"
     )
     with subprocess.Popen([sys.executable, "-c", parent_code], stdout=subprocess.PIPE, text=True) as parent:
