@@ -109,8 +109,8 @@ def next_commands(fleet: Fleet, outcomes: Sequence[Outcome], fleet_option: str) 
     job = outcomes[0].job.id
     if all(outcome.done == outcome.asked for outcome in outcomes):
         return f"fleetctl status{fleet_option}", f"fleetctl mosaic {job}{fleet_option}"
-    work = f"consumer --until-empty{fleet_option}" if fleet.is_laptop else f"fleetctl watch{fleet_option}"
-    return work, f"fleetctl status{fleet_option}"
+    work = "consumer run --until-empty" if fleet.is_laptop else "consumer run"
+    return f"{work}{fleet_option}", f"fleetctl status --watch{fleet_option}"
 
 
 def jobs_table(rows: Sequence[tuple[Job, JobState, int]]) -> Table:

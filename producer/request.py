@@ -6,6 +6,7 @@ before all of it is known to be right.
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -124,6 +125,9 @@ def _send(
         except (StorageError, EndedEarly) as error:
             return _ended(bar, ExitCode.ENDED_EARLY, str(error))
     _say_outcomes(outcomes, fleet, console.print)
+    if not sys.stdout.isatty():
+        # For scripts: everything for people is on stderr.
+        sys.stdout.write("".join(f"{outcome.job.id}\n" for outcome in outcomes))
     return ExitCode.DONE
 
 

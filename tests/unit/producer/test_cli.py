@@ -119,8 +119,9 @@ def test_enqueue_ends_with_job_counts_and_the_next_two_commands(command, rig):
     text = result.stderr
     assert f"job {job.id} (running): new 9, done 0, queued before 0" in text
     assert "9 tiles, 0 done or queued, 9 new" in text
-    assert "next: fleetctl watch --fleet toy" in text
-    assert "fleetctl status --fleet toy" in text
+    assert "next: consumer run --fleet toy" in text
+    assert "fleetctl status --watch --fleet toy" in text
+    assert result.stdout == f"{job.id}\n"
     assert "the last complete one" in text
     again = command("enqueue", "Malta", "--untrained")
     assert "9 tiles, 9 done or queued, 0 new" in again.stderr
