@@ -79,7 +79,12 @@ class OpenDatasets:
             device=self._machine.device,
             threads=self._machine.threads,
         )
-        recipe: Recipe = declaration.load()(context)
+        try:
+            recipe: Recipe = declaration.load()(context)
+        except ImportError as error:
+            raise WorkerUnfit(
+                f"recipe {dataset.recipe} cannot be loaded here: {error}; install what it needs"
+            ) from error
         return recipe
 
     def _read(self, name: str) -> Dataset:

@@ -2,6 +2,10 @@
 
 A lease is renewed only while its tile makes progress. A stage that is stuck past its limit is not
 renewed: the tile goes to somebody else, and the process says why and ends (`on_stuck`).
+
+Renewals of one message follow each other under its own lock, since each needs the receipt of the one
+before. The table of messages has another lock, never held during a request: a storage that takes half a
+minute to answer must not keep the worker from noticing that it is to leave.
 """
 
 from __future__ import annotations
@@ -9,6 +13,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import structlog
 
@@ -22,6 +27,19 @@ log = structlog.get_logger()
 
 RENEWALS_PER_LEASE = 3
 RETRY_SECONDS = 2.0
+SHORTEST_PAUSE_SECONDS = 0.05
+LONGEST_PAUSE_SECONDS = 1.0
+
+
+@dataclass(eq=False, slots=True)
+class _Kept:
+    """One message under renewal."""
+
+    work: Work
+    due: float
+    """time.monotonic() of the next renewal."""
+    renewing: threading.Lock = field(default_factory=threading.Lock)
+    is_released: bool = False
 
 
 class LeaseKeeper:
@@ -39,73 +57,85 @@ class LeaseKeeper:
         self._queues = queues
         self._limit_seconds = limit_seconds
         self._on_stuck = on_stuck
-        self._held: dict[str, Work] = {}
-        self._due: dict[str, float] = {}
-        self._lock = threading.RLock()
+        self._kept: dict[str, _Kept] = {}
+        self._lock = threading.Lock()
         self._changed = threading.Event()
 
     def hold(self, work: Work) -> None:
         """Renew this lease from now on."""
         with self._lock:
-            self._held[work.attempt] = work
-            self._due[work.attempt] = time.monotonic() + self.lease_seconds / RENEWALS_PER_LEASE
+            self._kept[work.attempt] = _Kept(work, self._next_due())
         self._changed.set()
 
     def release(self, work: Work) -> Received:
-        """Stop renewing and return the newest receipt, which nobody else will change any more."""
+        """Stop renewing and return the newest receipt, which nobody else will change any more.
+        Waits for a renewal that is under way. A second call returns the same."""
         with self._lock:
-            self._held.pop(work.attempt, None)
-            self._due.pop(work.attempt, None)
-            return work.held
+            kept = self._kept.pop(work.attempt, None)
+        if kept is not None:
+            with kept.renewing:
+                kept.is_released = True
+        return work.held
 
     def renew_now(self, work: Work, *, body: str | None = None) -> None:
-        """Renew at once, with a new body if one is given. LeaseLost when it is somebody else's."""
+        """Renew at once, with a new body if one is given. LeaseLost when it is not ours to renew any more."""
         with self._lock:
+            kept = self._kept.get(work.attempt)
+        if kept is None:
+            raise LeaseLost(f"{work.tile_name}: its lease was given up, touch nothing")
+        with kept.renewing:
             work.check()
-            work.held = self._queues.renew(work.held, self.lease_seconds, body=body)
-            self._due[work.attempt] = time.monotonic() + self.lease_seconds / RENEWALS_PER_LEASE
+            self._renew(kept, body)
 
     def held(self) -> list[Work]:
         with self._lock:
-            return list(self._held.values())
+            return [kept.work for kept in self._kept.values()]
 
     def run(self, stop: threading.Event) -> None:
         """The thread's body."""
         while not stop.is_set():
             self._changed.clear()
             pause = self.renew_due(time.monotonic())
-            self._changed.wait(min(pause, 1.0))
+            self._changed.wait(min(pause, LONGEST_PAUSE_SECONDS))
 
     def renew_due(self, now: float) -> float:
         """Renew what is due; returns the seconds until the next is."""
-        for work in self.held():
-            if self._due.get(work.attempt, now + 1) <= now:
-                self._renew(work, now)
         with self._lock:
-            return max(0.05, min(self._due.values(), default=now + 1.0) - time.monotonic())
+            kept_now = list(self._kept.values())
+        for kept in kept_now:
+            if kept.due <= now:
+                self._renew_or_give_up(kept, now)
+        with self._lock:
+            next_due = min((kept.due for kept in self._kept.values()), default=now + LONGEST_PAUSE_SECONDS)
+        return max(SHORTEST_PAUSE_SECONDS, next_due - time.monotonic())
 
-    def _renew(self, work: Work, now: float) -> None:
+    def _renew_or_give_up(self, kept: _Kept, now: float) -> None:
+        work = kept.work
+        limit = self._limit_seconds(work.stage)  # the stage first: entering one writes it last
         silent_seconds = now - work.last_progress
-        limit = self._limit_seconds(work.stage)
         if silent_seconds > limit:
+            reason = f"{work.stage} made no progress for {silent_seconds:.0f} s, its limit is {limit:.0f} s"
+            work.end_early(LeaseLost(f"{work.tile_name}: {reason}; the tile goes to somebody else"))
             self.release(work)
-            self._on_stuck(
-                work, f"{work.stage} made no progress for {silent_seconds:.0f} s, its limit is {limit:.0f} s"
-            )
+            self._on_stuck(work, reason)
             return
-        with self._lock:
-            if work.attempt not in self._held:
-                return
-            try:
-                work.held = self._queues.renew(work.held, self.lease_seconds)
-                self._due[work.attempt] = now + self.lease_seconds / RENEWALS_PER_LEASE
-            except LeaseLost as error:
-                work.end_early(error)
-                self.release(work)
-                log.warning(
-                    log_lines.LEASE_LOST, tile=work.tile_name, attempt=work.attempt, reason=str(error)
-                )
-            except StorageError as error:
-                # The lease may still be ours when the storage comes back: only a newer receipt ends it.
-                self._due[work.attempt] = now + RETRY_SECONDS
-                log.warning(log_lines.STORAGE_TROUBLE, tile=work.tile_name, reason=str(error))
+        try:
+            with kept.renewing:
+                self._renew(kept, None)
+        except LeaseLost as error:
+            work.end_early(error)
+            self.release(work)
+            log.warning(log_lines.LEASE_LOST, tile=work.tile_name, attempt=work.attempt, reason=str(error))
+        except StorageError as error:
+            # The lease may still be ours when the storage comes back: only a newer receipt ends it.
+            kept.due = time.monotonic() + RETRY_SECONDS
+            log.warning(log_lines.STORAGE_TROUBLE, tile=work.tile_name, reason=str(error))
+
+    def _renew(self, kept: _Kept, body: str | None) -> None:
+        if kept.is_released:
+            return  # settled or handed back at this moment: the receipt is somebody's last one
+        kept.work.held = self._queues.renew(kept.work.held, self.lease_seconds, body=body)
+        kept.due = self._next_due()
+
+    def _next_due(self) -> float:
+        return time.monotonic() + self.lease_seconds / RENEWALS_PER_LEASE

@@ -80,7 +80,7 @@ class Leaving:
             return  # its own thread settles it at this moment
         decision = judge_interruption(
             Stopped(f"{work.tile_name}: {departure.reason}"),
-            work.reported_message,
+            work.message,
             attempt=work.attempt,
             worker=self.worker,
             is_evicted=departure.is_eviction,
@@ -92,6 +92,9 @@ class Leaving:
             log.info(log_lines.LEASE_LOST, tile=work.tile_name, reason=str(error))
         except StorageError as error:
             log.warning(log_lines.STORAGE_TROUBLE, tile=work.tile_name, reason=str(error))
+        except Exception:
+            # One tile's trouble must not keep the others; its lease runs out by itself.
+            log.exception(log_lines.TILE_RETURNED, tile=work.tile_name)
         else:
             self.reporter.returned(work, decision)
 

@@ -42,7 +42,12 @@ SOURCE_PATIENCE_SECONDS = 5 * 24 * 3600
 TILE_PAUSE_SECONDS = 60
 STORAGE_PAUSE_SECONDS = 30
 
-MACHINE_ERRNOS = frozenset({errno.ENOSPC, errno.EROFS, errno.EDQUOT, errno.EIO, errno.EMFILE})
+MACHINE_ERRNOS = frozenset(
+    {
+        *(errno.ENOSPC, errno.EROFS, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE),
+        *(errno.ENOMEM, errno.EACCES, errno.EPERM),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +94,7 @@ class Delivery:
 
 def judge_delivery(message: TileMessage, delivery_count: int) -> Delivery | Poison:
     """Run it, run it alone, or give it up, from what the queue and the message tell of earlier attempts."""
-    deaths = max(0, delivery_count - 1 - message.returns)
+    deaths = silent_deaths(message, delivery_count)
     if message.solo_deaths >= SOLO_DEATHS:
         reason = f"kills its worker: {message.solo_deaths} workers died while it ran alone"
         return Poison(message, Cause.SILENT_DEATH, reason)
@@ -154,9 +159,18 @@ def returned(message: TileMessage) -> TileMessage:
     return replace(message, returns=message.returns + 1)
 
 
-def moved(message: TileMessage) -> TileMessage:
-    """The message as it enters another queue, where its deliveries are counted anew."""
-    return replace(message, returns=0)
+def moved(message: TileMessage, delivery_count: int) -> TileMessage:
+    """A `returned` message as it enters another queue, where its deliveries are counted anew:
+    the deaths that the old count told go along as a total."""
+    deaths = silent_deaths(message, delivery_count + 1)
+    tries = {**message.tries, Cause.SILENT_DEATH: deaths} if deaths else message.tries
+    return replace(message, tries=tries, returns=0)
+
+
+def silent_deaths(message: TileMessage, delivery_count: int) -> int:
+    """How many attempts ended without a word: deliveries before this one that nobody returned."""
+    in_this_queue = max(0, delivery_count - 1 - message.returns)
+    return in_this_queue + message.tries.get(Cause.SILENT_DEATH, 0)
 
 
 def fingerprint(error: BaseException) -> str:

@@ -2,8 +2,9 @@
 
 Items run through named stages, each with its own threads and a bounded queue before it. A stage is a
 plain function that changes the item; an error goes to `failed`, which sends the item on to the last
-stage all the same, so that exactly one place ends every item. A thread that dies of anything else
-stops the whole pipeline: `fatal` says why.
+stage all the same, so that exactly one place ends every item. Errors include SystemExit and its like: code
+that is plugged in and calls sys.exit for one item must not end the program for all of them. A thread that
+dies all the same, of the pipeline's own code, stops it: `fatal` says why.
 """
 
 from __future__ import annotations
@@ -66,7 +67,8 @@ class Pipeline(Generic[Item]):
         self._queues[0].put(item)
 
     def close(self) -> None:
-        """No more items will come: the threads end when they have finished those that are in."""
+        """No more items will come: the threads end when they have finished those that are in.
+        Waits until the first queue has room for one mark per thread."""
         for _ in range(self.stages[0].threads):
             self._queues[0].put(END)
 
@@ -94,7 +96,7 @@ class Pipeline(Generic[Item]):
             return
         try:
             stage.run(item)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it travels inside the item to the last stage
+        except BaseException as error:  # noqa: BLE001 - whatever it is, it travels inside the item to the last stage
             self._failed(item, error)
 
     def _pass_end(self, position: int) -> None:

@@ -148,7 +148,8 @@ class Reporter:
             cause=decision.cause.value,
             reason=decision.reason[:500],
             stage=work.stage.value,
-            seconds={stage.value: round(seconds, 3) for stage, seconds in work.seconds.items()},
+            # A copy: whoever hands a tile back does so while its own thread may end a stage.
+            seconds={stage.value: round(seconds, 3) for stage, seconds in dict(work.seconds).items()},
             not_before=not_before.isoformat(timespec="seconds"),
         )
 

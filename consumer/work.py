@@ -6,7 +6,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
@@ -43,12 +43,11 @@ class Work:
     """One attempt at one tile. Only its stage's thread writes to it, but for the lease and the claim."""
 
     message: TileMessage
+    """As it was received: what the attempt's reported end is added to."""
     held: Received
     """Under the newest receipt; LeaseKeeper replaces it."""
     is_solo: bool = False
     """A suspect: nothing runs beside it."""
-    is_charged_solo: bool = False
-    """Its message says already that this solo attempt killed its worker; taken back by any reported end."""
     attempt: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
     stage: Stage = Stage.RECEIVED
     progress: float = 0.0
@@ -84,18 +83,13 @@ class Work:
     def tile_name(self) -> str:
         return self.message.tile.name
 
-    @property
-    def reported_message(self) -> TileMessage:
-        """The message as an attempt leaves it that lived to report its end."""
-        if not self.is_charged_solo:
-            return self.message
-        return replace(self.message, solo_deaths=self.message.solo_deaths - 1)
-
     def enter(self, stage: Stage) -> None:
         """Begin a stage; ends the attempt here when it was stopped or lost its lease."""
         self.check()
         now = time.monotonic()
-        self.stage, self.progress, self.stage_began, self.last_progress = stage, 0.0, now, now
+        # The stage last: LeaseKeeper must not measure a new stage by the hours of waiting before it.
+        self.progress, self.stage_began, self.last_progress = 0.0, now, now
+        self.stage = stage
 
     def leave(self, stage: Stage) -> None:
         """End a stage and note its seconds."""

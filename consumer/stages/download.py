@@ -53,6 +53,7 @@ class DownloadStage:
         work.enter(Stage.DOWNLOAD)
         downloaded = work.recipe.download(work.plan, work.report_progress)
         work.leave(Stage.DOWNLOAD)
+        self._check_job(message.job)  # a download takes long enough for a person to change their mind
         self._prepare(work, downloaded)
 
     def _check_job(self, job_id: str) -> None:
@@ -73,10 +74,10 @@ class DownloadStage:
         if work.recipe is None or work.plan is None:
             raise AssertionError("prepare runs after plan")
         if work.is_solo:
-            # Charged before it can kill us, and taken back by every return that we live to report.
-            work.message = replace(work.message, solo_deaths=work.message.solo_deaths + 1)
-            work.is_charged_solo = True
-            self.keeper.renew_now(work, body=work.message.encode())
+            # Charged before it can kill us, on the wire only: every end that we live to report writes
+            # work.message over it, which takes the charge back.
+            charged = replace(work.message, solo_deaths=work.message.solo_deaths + 1)
+            self.keeper.renew_now(work, body=charged.encode())
         work.enter(Stage.PREPARE)
         work.prepared = work.recipe.prepare(work.plan, downloaded)
         work.downloaded_bytes = work.prepared.downloaded_bytes

@@ -63,6 +63,6 @@ class InferStage:
         try:
             work.result = work.recipe.infer(work.prepared, work.report_progress, work.stop)
         finally:
-            work.leave(Stage.INFER)
             self.busy.leave(time.monotonic() - work.stage_began)
+            work.leave(Stage.INFER)
         work.enter(Stage.INFERRED)

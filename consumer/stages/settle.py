@@ -8,6 +8,7 @@ artifacts uploaded (upload.py) -> lease renewed -> commit created -> published -
 from __future__ import annotations
 
 import threading
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -24,7 +25,15 @@ from consumer.work import Stage, Work
 from contract import log_lines
 from contract.blob_store import BlobStore
 from contract.commit import CommitRecord, clear_staging, create_commit, publish
-from contract.errors import Changed, LeaseLost, StorageError
+from contract.errors import (
+    Changed,
+    GiveUp,
+    LeaseLost,
+    Stopped,
+    StorageError,
+    StorageUnavailable,
+    TilefleetError,
+)
 from contract.fleet_queues import FleetQueues
 
 log = structlog.get_logger()
@@ -50,18 +59,21 @@ class SettleStage:
 
     def __call__(self, work: Work) -> None:
         try:
-            if not work.claim():
-                return  # handed back while we worked: the worker is leaving
-            self._settle(work)
+            if work.claim():  # else it was handed back while we worked: the worker is leaving
+                self._settle(work)
         except LeaseLost as error:
             log.info(log_lines.LEASE_LOST, tile=work.tile_name, attempt=work.attempt, reason=str(error))
         except StorageError as error:
             # Nothing is lost: the lease runs out and the message comes back, to us or to somebody else.
             log.warning(log_lines.STORAGE_TROUBLE, tile=work.tile_name, reason=describe(error))
+        except Exception:
+            # The same, but a fault of ours. It counts as a silent death of the tile, so that it ends.
+            log.exception(log_lines.TILE_RETURNED, tile=work.tile_name, attempt=work.attempt)
         finally:
             self.keeper.release(work)
-            self.budget.release(work.reserved_bytes)
-            work.reserved_bytes, work.prepared, work.result = 0, None, None
+            work.prepared, work.result = None, None
+            freed_bytes, work.reserved_bytes = work.reserved_bytes, 0
+            self.budget.release(freed_bytes)
             self.on_settled(work)
 
     def _settle(self, work: Work) -> None:
@@ -77,22 +89,20 @@ class SettleStage:
 
     def _commit(self, work: Work) -> None:
         work.enter(Stage.SETTLE)
-        if work.commit is None:
-            raise AssertionError("settling follows the upload")
         if not work.is_done_before:
-            self.keeper.renew_now(work)
+            self._renew(work)
         try:
             standing = self.patience.call(lambda: self._publish(work), work)
         except Changed as error:
             # Revoked meanwhile: the newer generation has a message of its own.
-            self.queues.complete(self.keeper.release(work))
             self.reporter.superseded(work, str(error))
+            self._complete(work)
             return
         work.leave(Stage.SETTLE)
         self.reporter.settled(work, standing)
-        self.queues.complete(self.keeper.release(work))
-        if not work.is_done_before:
-            clear_staging(self.store, standing, work.attempt)
+        self._complete(work)
+        if not work.is_published_before:
+            self._clear_staging(work, standing)
         log.info(
             log_lines.TILE_SETTLED,
             tile=work.tile_name,
@@ -101,6 +111,14 @@ class SettleStage:
             committed_by=standing.attempt,
             seconds={stage.value: round(seconds, 2) for stage, seconds in work.seconds.items()},
         )
+
+    def _renew(self, work: Work) -> None:
+        """Look once more whether the tile is ours. A storage that is away here is no reason to drop a result:
+        the commit is the fence, and it waits for the storage."""
+        try:
+            self.keeper.renew_now(work)
+        except StorageUnavailable as error:
+            log.warning(log_lines.STORAGE_TROUBLE, tile=work.tile_name, reason=describe(error))
 
     def _publish(self, work: Work) -> CommitRecord:
         """The commit that stands for this tile now, published."""
@@ -112,46 +130,73 @@ class SettleStage:
             return publish(self.store, work.commit)
         return publish(self.store, create_commit(self.store, work.commit).record)
 
+    def _complete(self, work: Work) -> None:
+        """Delete the message of a tile that needs nothing more. Where that fails the message comes back, and
+        whoever gets it finds the commit: no reason to call the tile unfinished."""
+        try:
+            self.queues.complete(self.keeper.release(work))
+        except LeaseLost as error:
+            log.info(log_lines.LEASE_LOST, tile=work.tile_name, attempt=work.attempt, reason=str(error))
+        except StorageError as error:
+            log.warning(log_lines.STORAGE_TROUBLE, tile=work.tile_name, reason=describe(error))
+
+    def _clear_staging(self, work: Work, standing: CommitRecord) -> None:
+        try:
+            clear_staging(self.store, standing, work.attempt)
+        except StorageError as error:  # the lifecycle rule on staging gets what is left
+            log.warning(log_lines.STORAGE_TROUBLE, tile=work.tile_name, reason=describe(error))
+
     def _end(self, work: Work, error: BaseException) -> None:
         """Carry out what `outcome.judge` decides."""
         if isinstance(error, JobCancelled):
-            self.queues.complete(self.keeper.release(work))
             self.reporter.cancelled(work)
+            self._complete(work)
             return
+        if type(error) is Stopped and not work.stop.is_set():
+            error = GiveUp(f"the recipe stopped without being asked to: {error}")
         decision = judge(
             error,
-            work.reported_message,
+            work.message,
             attempt=work.attempt,
             worker=self.worker,
             is_evicted=self.is_evicted.is_set(),
         )
         if isinstance(error, JobHeld) and isinstance(decision, Return):
-            decision = replace(decision, pause_seconds=PAUSED_JOB_SECONDS)
-        self._carry_out(work, decision)
+            decision = replace(decision, pause_seconds=PAUSED_JOB_SECONDS, to_urgent=False)
+        self._carry_out(work, decision, error)
 
-    def _carry_out(self, work: Work, decision: Decision) -> None:
+    def _carry_out(self, work: Work, decision: Decision, error: BaseException) -> None:
         held = self.keeper.release(work)
         if isinstance(decision, Drop):
             raise LeaseLost(decision.reason)
+        if decision.worker_unfit:
+            self.on_unfit(decision.worker_unfit)  # before any request: a storage that is away changes nothing
+        trace = unexpected_trace(error)
+        exc_info = error if trace else None
         if isinstance(decision, Poison):
             poison_tile(
-                self.store, self.queues, held, decision.message, cause=decision.cause, reason=decision.reason
+                self.store,
+                self.queues,
+                held,
+                decision.message,
+                cause=decision.cause,
+                reason=decision.reason,
+                log_lines=trace,
             )
             self.reporter.poisoned(work.message, decision.cause, decision.reason)
-            log.error(log_lines.TILE_POISONED, tile=work.tile_name, reason=decision.reason)
-        else:
-            give_back(self.queues, work, decision)
-            self.reporter.returned(work, decision)
-            log.info(
-                log_lines.TILE_RETURNED,
-                tile=work.tile_name,
-                attempt=work.attempt,
-                cause=decision.cause.value,
-                pause_seconds=decision.pause_seconds,
-                reason=decision.reason,
-            )
-        if decision.worker_unfit:
-            self.on_unfit(decision.worker_unfit)
+            log.error(log_lines.TILE_POISONED, tile=work.tile_name, reason=decision.reason, exc_info=exc_info)
+            return
+        give_back(self.queues, work, decision)
+        self.reporter.returned(work, decision)
+        log.info(
+            log_lines.TILE_RETURNED,
+            tile=work.tile_name,
+            attempt=work.attempt,
+            cause=decision.cause.value,
+            pause_seconds=decision.pause_seconds,
+            reason=decision.reason,
+            exc_info=exc_info,
+        )
 
 
 def give_back(queues: FleetQueues, work: Work, decision: Return) -> None:
@@ -160,7 +205,14 @@ def give_back(queues: FleetQueues, work: Work, decision: Return) -> None:
         queues.move_to_urgent(
             work.held,
             body_if_left=decision.message.encode(),
-            body_moved=moved(decision.message).encode(),
+            body_moved=moved(decision.message, work.held.delivery_count).encode(),
         )
     else:
         queues.give_back(work.held, decision.message.encode(), decision.pause_seconds)
+
+
+def unexpected_trace(error: BaseException) -> list[str]:
+    """Where an error that is none of ours was raised, for the log and the poison entry; else nothing."""
+    if isinstance(error, TilefleetError):
+        return []
+    return "".join(traceback.format_exception(error)).splitlines()

@@ -44,6 +44,12 @@ class UploadStage:
                 self._upload(work, artifact, done / len(written.artifacts))
                 for done, artifact in enumerate(written.artifacts, start=1)
             ]
+        except FileNotFoundError as error:
+            if folder.is_dir():
+                raise
+            raise StorageUnavailable(
+                f"{folder} vanished while the result was written: it is written again"
+            ) from error
         finally:
             shutil.rmtree(folder, ignore_errors=True)
         work.leave(Stage.UPLOAD)

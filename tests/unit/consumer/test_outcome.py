@@ -42,7 +42,9 @@ def end(error, message=MESSAGE, worker="w1", is_evicted=False):
         (WorkerUnfit("ECC"), Cause.WORKER),
         (MemoryError(), Cause.WORKER),
         (OSError(errno.ENOSPC, "no space left"), Cause.WORKER),
+        (PermissionError(errno.EACCES, "scratch is not ours"), Cause.WORKER),
         (OSError(errno.ENOENT, "no such file"), Cause.TILE),
+        (SystemExit("a library called exit"), Cause.TILE),
     ],
 )
 def test_each_error_has_somebody_to_blame(error, cause):
@@ -144,7 +146,20 @@ def test_a_tile_that_never_gets_anywhere_is_poison_in_the_end():
 def test_another_queue_counts_deliveries_anew():
     returned = end(Stopped("evicted"), replace(MESSAGE, returns=3), is_evicted=True)
     assert returned.message.returns == 4
-    assert moved(returned.message).returns == 0
+    assert moved(returned.message, 4).returns == 0
+    assert moved(returned.message, 4).tries == {Cause.EVICTED: 1}
+
+
+def test_deaths_are_not_forgotten_in_another_queue():
+    # Six deliveries, this one and three before it returned: two of them ended without a word.
+    returned = end(Stopped("evicted"), replace(MESSAGE, returns=3), is_evicted=True).message
+    there = moved(returned, 6)
+    assert there.tries[Cause.SILENT_DEATH] == 2
+    delivery = judge_delivery(there, 1)
+    assert isinstance(delivery, Delivery)
+    assert delivery.is_solo
+    again = moved(replace(there, returns=1), 2)
+    assert again.tries[Cause.SILENT_DEATH] == 3
 
 
 def test_every_decision_is_a_message_that_can_travel():

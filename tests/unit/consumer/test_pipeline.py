@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass, field
 
+import pytest
+
 from consumer.pipeline import Pipeline, StageSpec
 
 
@@ -99,11 +101,30 @@ def test_a_full_queue_holds_the_stage_before_it():
     assert entered == list(range(20))
 
 
-def test_a_thread_that_dies_of_something_worse_is_reported():
-    def die(_box):
-        raise SystemExit("out of the blue")
+@pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt(), GeneratorExit()])
+def test_code_that_wants_to_end_the_program_ends_its_item_only(error):
+    def run(box):
+        if box.number == 1:
+            raise error
+        box.seen.append("a")
 
-    pipeline = make(stage("a", die))
+    boxes = [Box(number) for number in range(3)]
+    pipeline = make(stage("a", run), stage("end", always=True))
+    finish(pipeline, boxes)
+    assert pipeline.fatal is None
+    assert [box.seen for box in boxes] == [["a", "end"], ["end"], ["a", "end"]]
+    assert boxes[1].error is error
+
+
+def test_a_thread_that_dies_of_the_pipelines_own_fault_is_reported():
+    def failed(_box, _error):
+        raise RuntimeError("nobody can note the failure")
+
+    def fail(_box):
+        raise ValueError("this item is broken")
+
+    pipeline = Pipeline([stage("a", fail)], has_failed=lambda box: False, failed=failed)
+    pipeline.start()
     pipeline.submit(Box(1))
     assert pipeline.has_ended.wait(20)
-    assert isinstance(pipeline.fatal, SystemExit)
+    assert isinstance(pipeline.fatal, RuntimeError)
