@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from consumer.exit_codes import ExitCode
+from consumer.last_resort import end_process
 from contract.errors import BadInput, StorageError
 
 app = typer.Typer(
@@ -71,7 +72,7 @@ def run(
             grace_seconds=grace,
             weights=weights,
         )
-    raise typer.Exit(code)
+    end_process(code)
 
 
 @app.command()
@@ -86,7 +87,7 @@ def once(
         from consumer.wiring import run_worker
 
         code = run_worker(fleet, most_received=1, memory_bytes=memory, worker=worker, weights=weights)
-    raise typer.Exit(code)
+    end_process(code)
 
 
 @contextmanager

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 from consumer.datasets import Machine, OpenDatasets
@@ -22,17 +23,18 @@ from consumer.patience import Patience
 from consumer.prefetch import ByteBudget
 from consumer.report import Identity, Reporter
 from consumer.settings import Settings
+from consumer.shared_state import SharedState
 from consumer.stages.download import DownloadStage
 from consumer.stages.infer import InferStage
 from consumer.stages.receive import ReceiveStage
 from consumer.stages.settle import SettleStage
 from consumer.stages.upload import UploadStage
-from consumer.worker import UNTIL_EMPTY_CHECK_SECONDS, SharedState, Steps, Worker
+from consumer.worker import UNTIL_EMPTY_CHECK_SECONDS, Steps, Worker
 from contract.azure_clients import AzureClients, storage_endpoints
 from contract.blob_store import BlobStore
 from contract.blob_stores.azure import AzureBlobStore
 from contract.completion import completion
-from contract.errors import NotFound
+from contract.errors import BadInput, NotFound
 from contract.fleet import Fleet, choose_fleet
 from contract.fleet_queues import FleetQueues
 from contract.job_store import list_jobs, read_job
@@ -62,7 +64,10 @@ def run_worker(
         AzureTileQueue(clients, names.urgent),
         AzureTileQueue(clients, names.poison),
     )
-    queues.tiles.depth()  # no storage, no queue, no right: said now, in one sentence
+    for queue in (queues.tiles, queues.urgent, queues.poison):
+        queue.depth()  # no storage, no queue, no right: said now, in one sentence
+    for folder in (settings.cache_folder, settings.scratch_folder):
+        check_folder(folder)
     if job is not None:
         read_job(store, job)
     worker = settings.worker or f"{socket.gethostname()}-{os.getpid()}"
@@ -162,6 +167,16 @@ def build_worker(
         is_finished=is_finished,
         most_received=most_received,
     )
+
+
+def check_folder(folder: Path) -> None:
+    """BadInput unless files can be written there."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise BadInput(f"{folder} cannot be written: {error.strerror}; name another folder") from error
 
 
 def all_explained(store: BlobStore, job: str | None) -> Callable[[], bool]:

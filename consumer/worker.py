@@ -6,34 +6,33 @@ infer-0     inference, one tile at a time
 upload-N    artifacts, commit, publication, settling
 leases      renews what makes progress
 report      heartbeats and ledger
+last-resort ends the process when leaving takes too long
 """
 
 from __future__ import annotations
 
-import statistics
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import structlog
 
 from consumer.exit_codes import ExitCode
+from consumer.last_resort import LastResort, end_process
 from consumer.lease import LeaseKeeper
-from consumer.leaving import Departure, Leaving
+from consumer.leaving import HAND_BACK_SECONDS, Departure, Leaving
 from consumer.notices.halt_file import HaltFile
 from consumer.notices.signals import SignalNotice
 from consumer.pipeline import Pipeline, StageSpec
-from consumer.prefetch import ByteBudget, StageTimes, stage_limit_seconds
+from consumer.prefetch import ByteBudget
 from consumer.report import Reporter
-from consumer.settings import Settings
-from consumer.stages.infer import BusyShare
+from consumer.shared_state import SharedState
 from consumer.stages.receive import ReceiveStage
-from consumer.work import Stage, Work
+from consumer.work import Work
 from contract import log_lines
-from contract.errors import StorageError
-from contract.heartbeat import WorkerState
+from contract.errors import BadInput, StorageError
 
 log = structlog.get_logger()
 
@@ -42,6 +41,10 @@ FIRST_IDLE_SECONDS = 0.2
 STORAGE_PAUSE_SECONDS = 2.0
 UNTIL_EMPTY_CHECK_SECONDS = 3.0
 JOIN_SECONDS = 5.0
+GOODBYE_SECONDS = 2.0
+"""Kept for the last heartbeat and the last ledger lines."""
+NOTICE_SECONDS = 0.25
+"""How late a signal, a halt file or a dead thread may be noticed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,70 +55,6 @@ class Steps:
     infer: Callable[[Work], None]
     upload: Callable[[Work], None]
     settle: Callable[[Work], None]
-
-
-@dataclass
-class SharedState:
-    """What the parts of a worker share; made before them."""
-
-    settings: Settings
-    leaving: threading.Event = field(default_factory=threading.Event)
-    is_evicted: threading.Event = field(default_factory=threading.Event)
-    wake: threading.Condition = field(default_factory=threading.Condition)
-    times: StageTimes = field(default_factory=StageTimes)
-    stage_seconds: dict[Stage, list[float]] = field(default_factory=dict)
-    busy: BusyShare = field(default_factory=BusyShare)
-    unfit: str = ""
-    stuck: str = ""
-    departure: str = ""
-    settled: int = 0
-
-    def on_unfit(self, reason: str) -> None:
-        """Take nothing more: this machine fails tiles."""
-        self.unfit = self.unfit or reason
-        self._notify()
-
-    def on_stuck(self, work: Work, reason: str) -> None:
-        log.error(log_lines.WORKER_STUCK, tile=work.tile_name, reason=reason)
-        self.stuck = self.stuck or f"{work.tile_name}: {reason}"
-        self._notify()
-
-    def on_settled(self, work: Work) -> None:
-        """Learn from a work that ended, and make room for the next."""
-        if work.error is None and Stage.INFER in work.seconds:
-            infer = work.seconds[Stage.INFER]
-            outside = sum(seconds for stage, seconds in work.seconds.items() if stage is not Stage.INFER)
-            self.times.add(outside_seconds=outside, infer_seconds=infer)
-            for stage, seconds in work.seconds.items():
-                self.stage_seconds.setdefault(stage, []).append(seconds)
-        self.settled += 1
-        self._notify()
-
-    def why_leaving(self) -> tuple[WorkerState | None, str]:
-        """What the heartbeat says of a worker that goes; (None, "") while it works."""
-        if self.unfit:
-            return WorkerState.UNFIT, self.unfit
-        return (WorkerState.LEAVING, self.departure) if self.departure else (None, "")
-
-    def limit_seconds(self, stage: Stage) -> float:
-        """How long a stage may go without progress; waiting stages may for ever."""
-        floors = {
-            Stage.DOWNLOAD: self.settings.download_limit_seconds,
-            Stage.PREPARE: self.settings.download_limit_seconds,
-            Stage.INFER: self.settings.infer_limit_seconds,
-            Stage.UPLOAD: self.settings.upload_limit_seconds,
-            Stage.SETTLE: self.settings.upload_limit_seconds,
-        }
-        if stage not in floors:
-            return float("inf")
-        return stage_limit_seconds(self.stage_seconds.get(stage, [])[-200:], floor_seconds=floors[stage])
-
-    def expected_infer_seconds(self) -> float | None:
-        return statistics.median(self.times.infer) if self.times.infer else None
-
-    def _notify(self) -> None:
-        with self.wake:
-            self.wake.notify_all()
 
 
 class Worker:
@@ -134,6 +73,7 @@ class Worker:
         signals: SignalNotice,
         is_finished: Callable[[], bool] | None,
         most_received: int | None = None,
+        end_process: Callable[[int], None] = end_process,
     ) -> None:
         self._state = state
         self._receive = receive
@@ -147,10 +87,14 @@ class Worker:
         self._left_to_receive = most_received
         self._parked: deque[Work] = deque()
         self._wanted = 0
+        self._leave_by: float | None = None
+        self._end_process = end_process
+        self._last_resort = LastResort(self._latest_end, self._end_at_once)
         most = state.settings.most_tiles
         self._pipeline: Pipeline[Work] = Pipeline(
             [
-                StageSpec("download", steps.download, threads=most, waiting=most),
+                # Room for all tiles and the marks that end the threads: the main thread never waits here.
+                StageSpec("download", steps.download, threads=most, waiting=2 * most),
                 StageSpec("infer", steps.infer, threads=1, waiting=most),
                 StageSpec("upload", steps.upload, threads=UPLOAD_THREADS, waiting=most),
                 StageSpec("settle", steps.settle, threads=UPLOAD_THREADS, waiting=most, always=True),
@@ -160,31 +104,49 @@ class Worker:
         )
 
     def run(self) -> ExitCode:
-        """Work until done, told to go, unfit or stuck; then leave in order."""
+        """Work until done, told to go, unfit or stuck; then leave in order. BadInput after leaving."""
         side = self._start_side_threads()
         self._pipeline.start()
+        mistake: BadInput | None = None
         try:
             departure = self._receive_until_departure()
-            self._state.departure = departure.reason
-            self._state.leaving.set()
-            self._reporter.wake()
-            self._pipeline.close()
-            if not self._state.stuck:
-                self._leaving.leave(departure, self._pipeline.has_ended)
-                self._pipeline.join(JOIN_SECONDS)
-        finally:
-            self._stop_side_threads(side)
+        except BadInput as error:
+            mistake, departure = error, Departure(str(error), None, is_eviction=False)
+        except Exception as error:  # noqa: BLE001 - whatever it is: leave in order, then say it
+            self._pipeline.fatal = self._pipeline.fatal or error
+            departure = Departure(f"the main thread died: {error!r}", self._grace_ends(), is_eviction=False)
+        self._leave(departure)
+        self._stop_side_threads(side)
         code = self._exit_code()
-        log.info(
-            log_lines.WORKER_ENDED,
-            reason=departure.reason,
-            code=code.name.lower(),
-            settled=self._state.settled,
-            inference_busy=round(self._state.busy.share or 0.0, 3),
-            most_inferences_at_once=self._state.busy.most_running,
-            most_reserved_bytes=self._budget.most_bytes,
-        )
+        self._log_end(departure, code)
+        if mistake is not None:
+            raise mistake
         return code
+
+    def _leave(self, departure: Departure) -> None:
+        """Hand back or finish what is in hand, then let the threads end."""
+        state = self._state
+        state.departure = departure.reason
+        if departure.deadline is not None:
+            # However short the grace: the leases are handed back first.
+            self._leave_by = max(departure.deadline, time.monotonic() + HAND_BACK_SECONDS)
+        state.leaving.set()
+        if self._pipeline.fatal is not None:
+            log.error(log_lines.WORKER_LEAVING, reason=departure.reason, exc_info=self._pipeline.fatal)
+        self._reporter.wake()
+        self._pipeline.close()
+        try:
+            self._leaving.leave(departure, self._pipeline.has_ended)
+        except Exception:
+            log.exception(log_lines.WORKER_LEAVING, reason="leaving in order failed, leases run out instead")
+        if not state.stuck:
+            self._pipeline.join(self._join_seconds(departure))
+
+    def _join_seconds(self, departure: Departure) -> float:
+        """How long to wait for threads that settle at this moment, and still say goodbye in time."""
+        if departure.deadline is None:
+            return JOIN_SECONDS
+        return max(0.0, min(JOIN_SECONDS, departure.deadline - GOODBYE_SECONDS - time.monotonic()))
 
     def _receive_until_departure(self) -> Departure:
         idle_seconds = FIRST_IDLE_SECONDS
@@ -198,79 +160,113 @@ class Worker:
                 self._wait(1.0)
                 continue
             works = self._receive_some(room)
-            for work in works:
-                if work.is_solo:
-                    self._parked.append(work)
-                else:
-                    self._pipeline.submit(work)
             if works:
                 idle_seconds = FIRST_IDLE_SECONDS
-            elif not self._keeper.held() and self._is_finished is not None and self._is_finished():
+            elif self._has_nothing_left():
                 return Departure("nothing left to do", None, is_eviction=False)
             else:
                 self._wait(idle_seconds)
                 idle_seconds = min(idle_seconds * 2, self._state.settings.idle_poll_seconds)
 
     def _run_parked(self) -> None:
-        """A suspect runs alone: it waits, under its lease, until nothing else is held."""
-        held = self._keeper.held()
-        if self._parked and all(work in self._parked for work in held):
+        """A suspect runs alone: it waits, under its lease, until nothing else is in hand."""
+        if self._parked and all(work in self._parked for work in self._state.in_hand()):
             self._pipeline.submit(self._parked.popleft())
 
     def _receive_some(self, room: int) -> list[Work]:
         try:
             works = self._receive.receive(room)
-            if self._left_to_receive is not None:
-                self._left_to_receive -= len(works)
-            return works
         except StorageError as error:
             log.warning(log_lines.STORAGE_TROUBLE, reason=str(error))
             self._wait(STORAGE_PAUSE_SECONDS)
             return []
+        if self._left_to_receive is not None:
+            self._left_to_receive -= len(works)
+        for work in works:
+            self._state.on_received(work)
+            if work.is_solo:
+                self._parked.append(work)
+            else:
+                self._pipeline.submit(work)
+        return works
+
+    def _has_nothing_left(self) -> bool:
+        if self._is_finished is None or self._state.in_hand():
+            return False
+        try:
+            return self._is_finished()
+        except StorageError as error:
+            log.warning(log_lines.STORAGE_TROUBLE, reason=str(error))
+            return False
 
     def _room(self) -> int:
         """How many more tiles to receive now."""
-        held = self._keeper.held()
-        if any(work.is_solo for work in held):
+        in_hand = self._state.in_hand()
+        if any(work.is_solo for work in in_hand):
             return 0
-        wanted = self._state.times.wanted(most=self._state.settings.most_tiles)
+        wanted = self._state.wanted_tiles()
         if wanted != self._wanted:
             log.info(log_lines.IN_FLIGHT_CHANGED, before=self._wanted, now=wanted)
             self._wanted = wanted
-        room = wanted - len(held)
+        room = wanted - len(in_hand)
         return room if self._left_to_receive is None else min(room, self._left_to_receive)
 
     def _departure(self) -> Departure | None:
         """The first reason to go, if there is one."""
-        deadline = time.monotonic() + self._state.settings.grace_seconds
         if self._halt.is_there():
             self._state.is_evicted.set()
-            return Departure("halt file", deadline, is_eviction=True)
-        for reason in (
-            self._state.unfit and f"unfit: {self._state.unfit}",
-            self._state.stuck and f"stuck: {self._state.stuck}",
-            self._pipeline.fatal is not None and f"a thread died: {self._pipeline.fatal!r}",
-            self._signals.is_set.is_set() and self._signals.name,
-        ):
-            if reason:
-                return Departure(reason, deadline, is_eviction=False)
-        if self._left_to_receive == 0 and not self._keeper.held():
+            return Departure("halt file", self._grace_ends(), is_eviction=True)
+        trouble = self._trouble()
+        if trouble:
+            return Departure(trouble, self._grace_ends(), is_eviction=False)
+        if self._signals.received_at is not None:
+            deadline = self._signals.received_at + self._state.settings.grace_seconds
+            return Departure(self._signals.name, deadline, is_eviction=False)
+        if self._left_to_receive == 0 and not self._state.in_hand():
             return Departure("did what was asked", None, is_eviction=False)
         return None
 
+    def _trouble(self) -> str:
+        """What is wrong with this worker itself; empty when nothing is."""
+        if self._state.unfit:
+            return f"unfit: {self._state.unfit}"
+        if self._state.stuck:
+            return f"stuck: {self._state.stuck}"
+        return f"a thread died: {self._pipeline.fatal!r}" if self._pipeline.fatal is not None else ""
+
+    def _grace_ends(self) -> float:
+        return time.monotonic() + self._state.settings.grace_seconds
+
+    def _latest_end(self) -> float | None:
+        """By when the process is to be gone; also while the main thread waits for a storage."""
+        if self._leave_by is not None:
+            return self._leave_by
+        received_at = self._signals.received_at
+        if received_at is None:
+            return None
+        return received_at + max(self._state.settings.grace_seconds, HAND_BACK_SECONDS)
+
+    def _end_at_once(self) -> None:
+        self._end_process(self._exit_code())
+
     def _wait(self, seconds: float) -> None:
-        """Until something settled, something went wrong, or the time is over; a signal is seen in between."""
+        """Until something settled or the time is over; a reason to go is seen in between."""
         deadline = time.monotonic() + seconds
-        with self._state.wake:
-            while (left := deadline - time.monotonic()) > 0:
-                if self._signals.is_set.is_set() or self._halt.is_there():
-                    return
-                if self._state.wake.wait(min(left, 0.25)):
+        while (left := deadline - time.monotonic()) > 0:
+            if self._signals.is_set or self._halt.is_there() or self._trouble():
+                return
+            with self._state.wake:
+                if self._state.wake.wait(min(left, NOTICE_SECONDS)):
                     return
 
     def _start_side_threads(self) -> list[tuple[threading.Thread, threading.Event]]:
+        """In the order in which they are stopped."""
         side = []
-        for name, body in (("leases", self._keeper.run), ("report", self._reporter.run)):
+        for name, body in (
+            ("leases", self._keeper.run),
+            ("report", self._reporter.run),
+            ("last-resort", self._last_resort.run),
+        ):
             stop = threading.Event()
             thread = threading.Thread(target=self._supervised, args=(body, stop), name=name, daemon=True)
             thread.start()
@@ -281,16 +277,26 @@ class Worker:
         """A side thread that dies ends the worker: leases that nobody renews are no leases."""
         try:
             body(stop)
-        except Exception as error:
+        except BaseException as error:
             log.exception("a side thread died", thread=threading.current_thread().name)
             self._pipeline.fatal = self._pipeline.fatal or error
 
     def _stop_side_threads(self, side: list[tuple[threading.Thread, threading.Event]]) -> None:
-        for _, stop in side:
+        for thread, stop in side:
             stop.set()
-        self._reporter.wake()
-        for thread, _ in side:
+            self._reporter.wake()
             thread.join(JOIN_SECONDS)
+
+    def _log_end(self, departure: Departure, code: ExitCode) -> None:
+        log.info(
+            log_lines.WORKER_ENDED,
+            reason=departure.reason,
+            code=code.name.lower(),
+            settled=self._state.settled,
+            inference_busy=round(self._state.busy.share or 0.0, 3),
+            most_inferences_at_once=self._state.busy.most_running,
+            most_reserved_bytes=self._budget.most_bytes,
+        )
 
     def _exit_code(self) -> ExitCode:
         state = self._state

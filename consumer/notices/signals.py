@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
+import time
 from types import FrameType
 
 EXIT_AT_ONCE = 130
 
 
 class SignalNotice:
-    """Set once the process was asked to go."""
+    """Set once the process was asked to go.
+
+    Plain attributes and no threading.Event: a handler runs between any two instructions of the main thread,
+    also inside another run of itself, and would wait for ever for a lock that its own thread holds.
+    """
 
     def __init__(self) -> None:
-        self.is_set = threading.Event()
         self.name = ""
+        self.received_at: float | None = None
+        """time.monotonic(); the time to leave counts from here, however late it is noticed."""
+
+    @property
+    def is_set(self) -> bool:
+        return self.received_at is not None
 
     def install(self) -> None:
         """From the main thread only: Python delivers signals there."""
@@ -23,7 +32,7 @@ class SignalNotice:
             signal.signal(number, self._receive)
 
     def _receive(self, number: int, _frame: FrameType | None) -> None:
-        if self.is_set.is_set():
+        if self.received_at is not None:
             os._exit(EXIT_AT_ONCE)
         self.name = signal.Signals(number).name
-        self.is_set.set()
+        self.received_at = time.monotonic()
