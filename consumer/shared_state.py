@@ -27,7 +27,6 @@ class SharedState:
     """Made before the parts; any thread may call any method."""
 
     settings: Settings
-    leaving: threading.Event = field(default_factory=threading.Event)
     is_evicted: threading.Event = field(default_factory=threading.Event)
     wake: threading.Condition = field(default_factory=threading.Condition)
     times: StageTimes = field(default_factory=StageTimes)

@@ -7,6 +7,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -15,6 +16,7 @@ from typing import Any
 from consumer.datasets import Machine, OpenDatasets
 from consumer.exit_codes import ExitCode
 from consumer.job_watch import JobWatch
+from consumer.last_resort import end_process
 from consumer.lease import LeaseKeeper
 from consumer.leaving import Leaving
 from consumer.load import LoadMeter
@@ -75,31 +77,33 @@ def run_worker(
     signals = SignalNotice()
     signals.install()
     finished = all_explained(store, job) if until_empty else None
-    built = build_worker(
-        settings,
-        fleet,
-        store,
-        queues,
-        worker=worker,
-        signals=signals,
-        is_finished=finished,
-        most_received=most_received,
-    )
-    return built.run()
+    parts = build_parts(settings, fleet, store, queues, worker=worker)
+    return build_worker(parts, signals=signals, is_finished=finished, most_received=most_received).run()
 
 
-def build_worker(
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """A worker's parts without its threads."""
+
+    state: SharedState
+    receive: ReceiveStage
+    steps: Steps
+    keeper: LeaseKeeper
+    budget: ByteBudget
+    reporter: Reporter
+    leaving: Leaving
+
+
+def build_parts(
     settings: Settings,
     fleet: Fleet,
     store: BlobStore,
     queues: FleetQueues,
     *,
     worker: str,
-    signals: SignalNotice,
-    is_finished: Callable[[], bool] | None = None,
-    most_received: int | None = None,
-) -> Worker:
-    """Put a worker together from its parts, over any storage."""
+    patience: Patience = Patience(),  # noqa: B008 - a frozen value
+) -> Parts:
+    """Put the parts together, over any storage."""
     state = SharedState(settings)
     keeper = LeaseKeeper(
         queues,
@@ -108,34 +112,7 @@ def build_worker(
         on_stuck=state.on_stuck,
     )
     budget = ByteBudget(settings.memory_bytes)
-    identity = Identity(
-        worker, socket.gethostname(), boot_id(), datetime.now(UTC).isoformat(timespec="seconds")
-    )
-    stream = f"{worker}-{identity.boot_id[:8]}-{time.time_ns() // 1_000_000:x}"
-    reporter = Reporter(
-        store,
-        LedgerWriter(store, stream, bound={"worker": worker, "vm": identity.vm}),
-        identity,
-        keeper=keeper,
-        budget=budget,
-        meter=LoadMeter(),
-        ledger_seconds=settings.ledger_seconds,
-        heartbeat_seconds=settings.heartbeat_seconds,
-        why_leaving=state.why_leaving,
-    )
-    jobs = JobWatch(store)
-    patience = Patience()
-    datasets = OpenDatasets(
-        store,
-        Machine(
-            stac_url=fleet.stac_url,
-            cache_folder=settings.cache_folder,
-            scratch_folder=settings.scratch_folder,
-            weights=settings.weights,
-            device=settings.device,
-            threads=settings.threads,
-        ),
-    )
+    reporter = build_reporter(settings, store, state, keeper, budget, worker)
     settle = SettleStage(
         store=store,
         queues=queues,
@@ -148,24 +125,84 @@ def build_worker(
         on_unfit=state.on_unfit,
         on_settled=state.on_settled,
     )
+    datasets = OpenDatasets(store, machine(settings, fleet))
     upload = UploadStage(store, settings.scratch_folder, worker)
     steps = Steps(
-        download=DownloadStage(store, jobs, datasets, budget, keeper, state.leaving),
+        download=DownloadStage(store, JobWatch(store), datasets, budget, keeper),
         infer=InferStage(state.busy),
         upload=lambda work: patience.call(lambda: upload(work), work),
         settle=settle,
     )
-    return Worker(
-        state,
+    return Parts(
+        state=state,
         receive=ReceiveStage(queues, store, keeper, reporter),
         steps=steps,
         keeper=keeper,
         budget=budget,
         reporter=reporter,
         leaving=Leaving(queues, keeper, reporter, worker, state.expected_infer_seconds),
+    )
+
+
+def build_worker(
+    parts: Parts,
+    *,
+    signals: SignalNotice,
+    is_finished: Callable[[], bool] | None = None,
+    most_received: int | None = None,
+    end_process: Callable[[int], None] = end_process,
+) -> Worker:
+    """The parts with their threads, not started yet."""
+    return Worker(
+        parts.state,
+        receive=parts.receive,
+        steps=parts.steps,
+        keeper=parts.keeper,
+        budget=parts.budget,
+        reporter=parts.reporter,
+        leaving=parts.leaving,
         signals=signals,
         is_finished=is_finished,
         most_received=most_received,
+        end_process=end_process,
+    )
+
+
+def build_reporter(
+    settings: Settings,
+    store: BlobStore,
+    state: SharedState,
+    keeper: LeaseKeeper,
+    budget: ByteBudget,
+    worker: str,
+) -> Reporter:
+    """The ledger stream and heartbeat of this process."""
+    identity = Identity(
+        worker, socket.gethostname(), boot_id(), datetime.now(UTC).isoformat(timespec="seconds")
+    )
+    stream = f"{worker}-{identity.boot_id[:8]}-{time.time_ns() // 1_000_000:x}"
+    return Reporter(
+        store,
+        LedgerWriter(store, stream, bound={"worker": worker, "vm": identity.vm}),
+        identity,
+        keeper=keeper,
+        budget=budget,
+        meter=LoadMeter(),
+        ledger_seconds=settings.ledger_seconds,
+        heartbeat_seconds=settings.heartbeat_seconds,
+        why_leaving=state.why_leaving,
+    )
+
+
+def machine(settings: Settings, fleet: Fleet) -> Machine:
+    """What this worker brings to every recipe."""
+    return Machine(
+        stac_url=fleet.stac_url,
+        cache_folder=settings.cache_folder,
+        scratch_folder=settings.scratch_folder,
+        weights=settings.weights,
+        device=settings.device,
+        threads=settings.threads,
     )
 
 

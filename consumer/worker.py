@@ -130,7 +130,6 @@ class Worker:
         if departure.deadline is not None:
             # However short the grace: the leases are handed back first.
             self._leave_by = max(departure.deadline, time.monotonic() + HAND_BACK_SECONDS)
-        state.leaving.set()
         if self._pipeline.fatal is not None:
             log.error(log_lines.WORKER_LEAVING, reason=departure.reason, exc_info=self._pipeline.fatal)
         self._reporter.wake()

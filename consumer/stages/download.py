@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -34,7 +33,6 @@ class DownloadStage:
     datasets: OpenDatasets
     budget: ByteBudget
     keeper: LeaseKeeper
-    leaving: threading.Event
 
     def __call__(self, work: Work) -> None:
         work.enter(Stage.DOWNLOAD)
