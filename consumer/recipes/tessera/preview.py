@@ -89,7 +89,6 @@ def _mark_untrained(picture: Image.Image) -> None:
         UNTRAINED,
         anchor="lb",
         font=ImageFont.load_default(size),
-        fill=(255, 255, 255, 255),
-        stroke_width=max(1, size // 12),
-        stroke_fill=(0, 0, 0, 255),
+        # Grey and half transparent: legible on land and sea, and not all that one sees of a mosaic.
+        fill=(64, 64, 64, 150),
     )
