@@ -1,0 +1,115 @@
+"""The machine's NVIDIA GPUs and what their counters say, as `nvidia-smi` and the kernel's log tell it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+QUERY_SECONDS = 20.0
+"""A healthy driver answers within one or two; one whose GPU hangs may never."""
+FIELDS = ("uuid", "name", "memory.total", "ecc.errors.uncorrected.volatile.total", "retired_pages.pending")
+KERNEL_LOG = Path("/dev/kmsg")
+KERNEL_RECORD_BYTES = 8192
+HARDWARE_XIDS = frozenset({48, 62, 64, 74, 79, 92, 94, 95, 119, 120})
+"""NVIDIA's Xid numbers for a GPU that fails (memory errors, lost from the bus, firmware that stopped); the
+others, such as 13, 31 and 43, are mostly a program's own fault."""
+_XID = re.compile(r"NVRM: Xid \(([^)]*)\): (\d+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Gpu:
+    """One GPU at one moment."""
+
+    uuid: str
+    name: str
+    memory_bytes: int | None
+    uncorrected_errors: int | None
+    """Memory errors that ECC saw and could not correct since the driver was loaded; None: not counted."""
+    is_retirement_pending: bool
+    """Memory pages wait to be taken out of use: the GPU wants a reset."""
+
+
+@dataclass(frozen=True, slots=True)
+class GpuLook:
+    """What one look found; `trouble` when it found nothing although it should have."""
+
+    gpus: tuple[Gpu, ...]
+    trouble: str = ""
+
+
+def look_at_gpus() -> GpuLook:
+    """All GPUs of the machine. A machine without the tool has none."""
+    tool = shutil.which("nvidia-smi")
+    if tool is None:
+        return GpuLook(())
+    command = [tool, f"--query-gpu={','.join(FIELDS)}", "--format=csv,noheader,nounits"]
+    try:
+        answer = subprocess.run(  # noqa: S603 - a fixed command without outside input
+            command, capture_output=True, text=True, timeout=QUERY_SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return GpuLook((), f"nvidia-smi did not answer within {QUERY_SECONDS:g} s")
+    except OSError as error:
+        return GpuLook((), f"nvidia-smi could not be run: {error.strerror}")
+    if answer.returncode != 0:
+        said = (answer.stdout + answer.stderr).strip().splitlines()
+        return GpuLook((), f"nvidia-smi ended with status {answer.returncode}: {' '.join(said)[:200]}")
+    return GpuLook(tuple(parse_gpus(answer.stdout)))
+
+
+def parse_gpus(text: str) -> Iterable[Gpu]:
+    """The lines of the query above; a field in brackets is one that the GPU does not have."""
+    for line in text.splitlines():
+        parts = [part.strip() for part in line.split(",")]
+        if len(parts) != len(FIELDS):
+            continue
+        uuid, name, megabytes, errors, pending = parts
+        memory = _number(megabytes)
+        yield Gpu(
+            uuid=uuid,
+            name=name,
+            memory_bytes=memory * 1024**2 if memory is not None else None,
+            uncorrected_errors=_number(errors),
+            is_retirement_pending=pending.lower() == "yes",
+        )
+
+
+def visible_gpus(environ: Mapping[str, str], look: GpuLook) -> list[str]:
+    """Those that this process may use, as CUDA_VISIBLE_DEVICES names them, else all of the machine."""
+    named = environ.get("CUDA_VISIBLE_DEVICES")
+    if named is None:
+        return [gpu.uuid for gpu in look.gpus]
+    names = [name.strip() for name in named.split(",") if name.strip()]
+    # CUDA takes what stands before the first invalid one; -1 is the usual way to say "none".
+    return names[: names.index("-1")] if "-1" in names else names
+
+
+def kernel_log() -> str | None:
+    """What the kernel logged since boot and still keeps; None where this process may not read it."""
+    with contextlib.suppress(OSError):
+        log = os.open(KERNEL_LOG, os.O_RDONLY | os.O_NONBLOCK)
+        records = []
+        try:
+            while True:
+                with contextlib.suppress(BrokenPipeError):  # that record was overwritten meanwhile
+                    records.append(os.read(log, KERNEL_RECORD_BYTES))
+        except BlockingIOError:
+            return b"".join(records).decode(errors="replace")
+        finally:
+            os.close(log)
+    return None
+
+
+def hardware_xids(log: str) -> list[str]:
+    """`79 (PCI:0000:65:00)` for every report of failing hardware in a kernel log."""
+    return [f"{number} ({device})" for device, number in _XID.findall(log) if int(number) in HARDWARE_XIDS]
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.isdigit() else None

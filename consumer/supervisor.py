@@ -1,0 +1,196 @@
+"""One process per slot, each lost alone: starts them, passes notices and signals on, says how each died.
+
+A single thread that looks around several times a second. It holds no tile and talks to nobody, so that hardly
+anything can end it; whatever it is told by the cloud (a notice) or by people (a signal, a halt file) it hears
+once for all slots.
+"""
+
+from __future__ import annotations
+
+import selectors
+import signal
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+import structlog
+
+from consumer.exit_codes import ExitCode
+from consumer.notices.signals import SignalNotice
+from consumer.slot_deaths import Restart, StayDown, describe, judge_death, worst
+from consumer.slot_process import SlotProcess, halt_file
+from consumer.slots import Slot
+
+log = structlog.get_logger()
+
+SLOT_STARTED = "slot started"
+SLOT_ENDED = "slot ended"
+SUPERVISOR_LEAVING = "supervisor leaving"
+SUPERVISOR_ENDED = "supervisor ended"
+
+LOOK_SECONDS = 0.2
+KILL_AFTER_GRACE_SECONDS = 10.0
+"""A slot keeps its own deadline; one that is still there so long after it is killed."""
+
+Start = Callable[[Slot], SlotProcess]
+Notice = Callable[[], str]
+"""Why this machine goes away; empty while it does not."""
+
+
+@dataclass
+class Seat:
+    """One slot over all its processes."""
+
+    slot: Slot
+    scratch: Path
+    process: SlotProcess | None = None
+    deaths: list[float] = field(default_factory=list)
+    """time.monotonic() of each."""
+    restart_at: float | None = None
+    status: int = ExitCode.DONE
+    """Of its latest process."""
+
+    @property
+    def is_over(self) -> bool:
+        return self.process is None and self.restart_at is None
+
+
+class Supervisor:
+    """Runs until no slot runs and none is to be started again."""
+
+    def __init__(
+        self,
+        slots: Sequence[Slot],
+        start: Start,
+        *,
+        scratch: Callable[[Slot], Path],
+        grace_seconds: float,
+        signals: SignalNotice,
+        notice: Notice,
+        errors: BinaryIO | None = None,
+    ) -> None:
+        """`scratch`: each slot's own folder. `errors`: where the slots' log lines go."""
+        self._seats = [Seat(slot, scratch(slot)) for slot in slots]
+        self._start_process = start
+        self._grace_seconds = grace_seconds
+        self._signals = signals
+        self._notice = notice
+        self._errors = errors or sys.stderr.buffer
+        self._kill_at: float | None = None
+        self._is_evicted = False
+        self._is_signalled = False
+        self._selector = selectors.DefaultSelector()
+
+    def run(self) -> ExitCode:
+        """The gravest end of all slots (slot_deaths.SEVERITY)."""
+        try:
+            for seat in self._seats:
+                self._start(seat)
+            while not all(seat.is_over for seat in self._seats):
+                self._pass_on_departures()
+                self._relay_and_reap()
+                self._restart_due()
+                self._kill_late()
+        finally:
+            self._let_go()
+        code = worst(seat.status for seat in self._seats)
+        log.info(SUPERVISOR_ENDED, code=code.name.lower(), slots=[describe(s.status) for s in self._seats])
+        return code
+
+    def _start(self, seat: Seat) -> None:
+        seat.restart_at = None
+        seat.scratch.mkdir(parents=True, exist_ok=True)
+        halt_file(seat.scratch).unlink(missing_ok=True)
+        process = self._start_process(seat.slot)
+        seat.process = process
+        self._selector.register(process.errors, selectors.EVENT_READ)
+        self._selector.register(process.pid_handle, selectors.EVENT_READ)
+        log.info(
+            SLOT_STARTED,
+            slot=seat.slot.number,
+            pid=process.pid,
+            cores=list(seat.slot.cores),
+            gpu=seat.slot.gpu,
+            memory_bytes=seat.slot.memory_bytes,
+            deaths=len(seat.deaths),
+        )
+
+    def _pass_on_departures(self) -> None:
+        if not self._is_evicted and (reason := self._notice()):
+            self._is_evicted = True
+            self._leave(reason)
+            for seat, _ in self._running():
+                halt_file(seat.scratch).touch()
+        if not self._is_signalled and self._signals.is_set:
+            self._is_signalled = True
+            self._leave(self._signals.name)
+            for _, running in self._running():
+                running.process.send_signal(signal.Signals[self._signals.name])
+
+    def _leave(self, reason: str) -> None:
+        """Nobody is started again, and nobody stays for ever."""
+        log.info(SUPERVISOR_LEAVING, reason=reason, running=len(self._running()))
+        if self._kill_at is None:
+            self._kill_at = time.monotonic() + self._grace_seconds + KILL_AFTER_GRACE_SECONDS
+        for seat in self._seats:
+            seat.restart_at = None
+
+    def _relay_and_reap(self) -> None:
+        ready = {key.fd for key, _ in self._selector.select(LOOK_SECONDS)}
+        for seat, running in self._running():
+            if running.errors in ready:
+                running.relay(self._errors)
+            if running.pid_handle in ready:
+                self._bury(seat, running)
+
+    def _bury(self, seat: Seat, process: SlotProcess) -> None:
+        """A process ended: say how, and decide what becomes of its slot."""
+        self._selector.unregister(process.errors)
+        self._selector.unregister(process.pid_handle)
+        seat.process, seat.status = None, process.end(self._errors)
+        now = time.monotonic()
+        judged = judge_death(seat.status, seat.deaths, now)
+        facts = {"slot": seat.slot.number, "pid": process.pid, "ended": describe(seat.status)}
+        if isinstance(judged, Restart):
+            seat.deaths.append(now)
+            seat.restart_at = now + judged.pause_seconds if self._kill_at is None else None
+            again = judged.pause_seconds if seat.restart_at is not None else None
+            log.error(
+                SLOT_ENDED,
+                **facts,
+                reason=judged.reason,
+                restart_seconds=again,
+                last_lines=list(process.last_lines),
+            )
+        elif judged.is_fault:
+            log.error(
+                SLOT_ENDED,
+                **facts,
+                reason=f"{judged.reason}: stays down",
+                last_lines=list(process.last_lines),
+            )
+        else:
+            log.info(SLOT_ENDED, **facts, reason=judged.reason)
+
+    def _restart_due(self) -> None:
+        for seat in self._seats:
+            if seat.restart_at is not None and time.monotonic() >= seat.restart_at:
+                self._start(seat)
+
+    def _kill_late(self) -> None:
+        if self._kill_at is None or time.monotonic() < self._kill_at:
+            return
+        for _, running in self._running():
+            running.signal(signal.SIGKILL)
+
+    def _running(self) -> list[tuple[Seat, SlotProcess]]:
+        return [(seat, seat.process) for seat in self._seats if seat.process is not None]
+
+    def _let_go(self) -> None:
+        """After a fault of our own some may still run: they leave in order, nothing outlives us for long."""
+        for _, running in self._running():
+            running.process.terminate()
+        self._selector.close()
