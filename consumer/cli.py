@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -40,6 +41,25 @@ GraceOption = Annotated[
     float | None, typer.Option("--grace", help="Seconds from a signal or notice to the end (default 25).")
 ]
 WeightsOption = Annotated[Path | None, typer.Option("--weights", help="Use this weights file and no other.")]
+SlotsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--slots",
+        help="auto: a process per GPU or group of cores, supervised; a number: so many; not given: one worker, "
+        "in this process.",
+    ),
+]
+SlotOption = Annotated[
+    tuple[int, int] | None,
+    typer.Option("--slot", hidden=True, help="Set by a supervisor: slot number and supervisor's process id."),
+]
+RecipeOption = Annotated[str, typer.Option("--recipe", help="Which recipe.")]
+DeviceOption = Annotated[str, typer.Option("--device", help="Where inference runs: cpu or cuda.")]
+DtypeOption = Annotated[str, typer.Option("--dtype", help="fp32 is the exact path, bf16 the fast one.")]
+ThreadsOption = Annotated[
+    int | None,
+    typer.Option("--threads", min=1, help="CPU threads; default: one per core of the affinity mask."),
+]
 
 
 @app.callback(invoke_without_command=True)
@@ -58,12 +78,19 @@ def run(
     worker: WorkerOption = None,
     grace: GraceOption = None,
     weights: WeightsOption = None,
+    slots: SlotsOption = None,
+    slot: SlotOption = None,
 ) -> None:
     """Work until there is a reason to stop: SIGTERM, a notice, an unfit machine, or nothing left to do."""
-    with said_in_one_sentence():
-        from consumer.wiring import run_worker
+    if slot is not None:
+        from consumer.slot_process import join_supervisor
 
-        code = run_worker(
+        join_supervisor(slot[1])
+    with said_in_one_sentence():
+        from consumer import wiring
+
+        work = wiring.run_worker if slots is None else partial(wiring.run_slots, asked=slots)
+        code = work(
             fleet,
             until_empty=until_empty or job is not None,
             job=job,
@@ -88,6 +115,51 @@ def once(
 
         code = run_worker(fleet, most_received=1, memory_bytes=memory, worker=worker, weights=weights)
     end_process(code)
+
+
+@app.command()
+def infer(
+    folder: Annotated[Path, typer.Option("--input", help="Folder of one prepared tile (.npy files).")],
+    output: Annotated[Path, typer.Option("--output", help="Folder for the result; made if it is missing.")],
+    model: Annotated[str, typer.Option("--model", help="v1.1, v2-nano, v2-small, v2-medium or v2-large.")],
+    weights: Annotated[Path | None, typer.Option("--weights", help="The model's checkpoint.")] = None,
+    recipe: RecipeOption = "tessera",
+    data_source: Annotated[
+        str | None,
+        typer.Option("--data-source", help="mpc or aws: whose imagery tile and v1.1 weights are made for."),
+    ] = None,
+    device: DeviceOption = "cpu",
+    dtype: DtypeOption = "fp32",
+    threads: ThreadsOption = None,
+    save_float: Annotated[
+        bool, typer.Option("--save-float", help="Also write the floats before rounding.")
+    ] = False,
+    untrained: Annotated[
+        bool, typer.Option("--untrained", help="Seeded weights that mean nothing instead of a checkpoint.")
+    ] = False,
+) -> None:
+    """Infer one prepared tile into <folder name>.npy and <folder name>_scales.npy; needs no fleet."""
+    with said_in_one_sentence():
+        from consumer.infer_tile import infer_tile
+        from consumer.recipe_tools import FolderRequest
+        from consumer.settings import available_cores
+
+        code = infer_tile(
+            recipe,
+            FolderRequest(
+                folder=folder,
+                output=output,
+                model=model,
+                weights=weights,
+                is_untrained=untrained,
+                data_source=data_source,
+                device=device,
+                dtype=dtype,
+                threads=threads or available_cores(),
+                keep_floats=save_float,
+            ),
+        )
+    raise typer.Exit(code)
 
 
 @contextmanager

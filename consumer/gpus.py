@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from contract.errors import BadInput
+
 QUERY_SECONDS = 20.0
 """A healthy driver answers within one or two; one whose GPU hangs may never."""
 FIELDS = ("uuid", "name", "memory.total", "ecc.errors.uncorrected.volatile.total", "retired_pages.pending")
@@ -78,6 +80,22 @@ def parse_gpus(text: str) -> Iterable[Gpu]:
             uncorrected_errors=_number(errors),
             is_retirement_pending=pending.lower() == "yes",
         )
+
+
+def slot_gpus(environ: Mapping[str, str]) -> list[str]:
+    """Those that slots are given: none when inference was told to run on the CPU."""
+    device = environ.get("TILEFLEET_CONSUMER_DEVICE", "")
+    if device.startswith("cuda:"):
+        raise BadInput(
+            f"TILEFLEET_CONSUMER_DEVICE={device} and --slots exclude each other: each slot gets a GPU of its own; "
+            f"name those that it may use in CUDA_VISIBLE_DEVICES"
+        )
+    if device == "cpu":
+        return []
+    gpus = visible_gpus(environ, look_at_gpus())
+    if device == "cuda" and not gpus:
+        raise BadInput("TILEFLEET_CONSUMER_DEVICE=cuda, but there is no GPU here: leave it out, or say cpu")
+    return gpus
 
 
 def visible_gpus(environ: Mapping[str, str], look: GpuLook) -> list[str]:

@@ -107,6 +107,15 @@ class Settings(BaseModel):
         except ValidationError as error:
             raise BadInput("; ".join(_problem(entry) for entry in error.errors())) from error
 
+    def as_environ(self, *fields: str) -> dict[str, str]:
+        """Some of the settings as variables, for a process of ours; those that are not set are left out."""
+        values = {name: getattr(self, name) for name in fields}
+        return {
+            f"TILEFLEET_CONSUMER_{name.upper()}": str(value)
+            for name, value in values.items()
+            if value is not None
+        }
+
 
 def _problem(entry: Any) -> str:
     where = ".".join(str(part) for part in entry["loc"])

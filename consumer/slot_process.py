@@ -108,6 +108,14 @@ def membership(slot: Slot, supervisor: int) -> tuple[str, ...]:
     return ("--slot", str(slot.number), str(supervisor))
 
 
+def slot_arguments(fleet: str | None, *, until_empty: bool, job: str | None) -> list[str]:
+    """What a slot is told on its command line; the rest of what we were told is in its environment."""
+    arguments = ["--fleet", fleet] if fleet else []
+    if job is not None:
+        return [*arguments, "--until-empty", "--job", job]
+    return [*arguments, "--until-empty"] if until_empty else arguments
+
+
 def join_supervisor(supervisor: int) -> None:
     """In a slot, first of all: end with the supervisor, whichever way it ends."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -154,26 +154,17 @@ class Supervisor:
         now = time.monotonic()
         judged = judge_death(seat.status, seat.deaths, now)
         facts = {"slot": seat.slot.number, "pid": process.pid, "ended": describe(seat.status)}
+        if isinstance(judged, StayDown) and not judged.is_fault:
+            log.info(SLOT_ENDED, **facts, reason=judged.reason)
+            return
+        then = "stays down"
         if isinstance(judged, Restart):
             seat.deaths.append(now)
-            seat.restart_at = now + judged.pause_seconds if self._kill_at is None else None
-            again = judged.pause_seconds if seat.restart_at is not None else None
-            log.error(
-                SLOT_ENDED,
-                **facts,
-                reason=judged.reason,
-                restart_seconds=again,
-                last_lines=list(process.last_lines),
-            )
-        elif judged.is_fault:
-            log.error(
-                SLOT_ENDED,
-                **facts,
-                reason=f"{judged.reason}: stays down",
-                last_lines=list(process.last_lines),
-            )
-        else:
-            log.info(SLOT_ENDED, **facts, reason=judged.reason)
+            if self._kill_at is None:
+                seat.restart_at = now + judged.pause_seconds
+                then = f"starts again in {judged.pause_seconds:g} s"
+        last_lines = list(process.last_lines)
+        log.error(SLOT_ENDED, **facts, reason=judged.reason, then=then, last_lines=last_lines)
 
     def _restart_due(self) -> None:
         for seat in self._seats:

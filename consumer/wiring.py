@@ -13,24 +13,30 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
 
+from consumer.cores import cores_in_order
 from consumer.datasets import Machine, OpenDatasets
 from consumer.exit_codes import ExitCode
+from consumer.gpus import slot_gpus
 from consumer.job_watch import JobWatch
 from consumer.last_resort import end_process
 from consumer.lease import LeaseKeeper
 from consumer.leaving import Leaving
 from consumer.load import LoadMeter
+from consumer.notices.halt_file import HaltFile
 from consumer.notices.signals import SignalNotice
 from consumer.patience import Patience
 from consumer.prefetch import ByteBudget
 from consumer.report import Identity, Reporter
 from consumer.settings import Settings
 from consumer.shared_state import SharedState
+from consumer.slot_process import slot_arguments, slot_environ, start_slot
+from consumer.slots import Slot, plan_slots
 from consumer.stages.download import DownloadStage
 from consumer.stages.infer import InferStage
 from consumer.stages.receive import ReceiveStage
 from consumer.stages.settle import SettleStage
 from consumer.stages.upload import UploadStage
+from consumer.supervisor import Supervisor
 from consumer.worker import UNTIL_EMPTY_CHECK_SECONDS, Steps, Worker
 from contract.azure_clients import AzureClients, storage_endpoints
 from contract.blob_store import BlobStore
@@ -56,6 +62,50 @@ def run_worker(
 ) -> ExitCode:
     """Run one worker of a fleet in this process."""
     settings = Settings.from_env(os.environ, **given)
+    fleet, store, queues = open_fleet(fleet_name, settings, job)
+    worker = worker_name(settings)
+    set_up_logging(bound={"worker": worker})
+    signals = SignalNotice()
+    signals.install()
+    finished = all_explained(store, job) if until_empty else None
+    parts = build_parts(settings, fleet, store, queues, worker=worker)
+    return build_worker(parts, signals=signals, is_finished=finished, most_received=most_received).run()
+
+
+def run_slots(
+    fleet_name: str | None, *, asked: str, until_empty: bool = False, job: str | None = None, **given: Any
+) -> ExitCode:
+    """Run one worker per slot of this machine, each a process, under a supervisor in this one."""
+    settings = Settings.from_env(os.environ, **given)
+    slots = plan_slots(asked, cores_in_order(), slot_gpus(os.environ), settings.memory_bytes)
+    open_fleet(fleet_name, settings, job)  # a mistake is said once, and not by every slot
+    name = worker_name(settings)
+    set_up_logging(bound={"worker": name})
+    signals = SignalNotice()
+    signals.install()
+    environ = {**os.environ, **settings.as_environ("grace_seconds", "weights")}
+    halt = HaltFile(settings.halt_file)
+
+    def scratch(slot: Slot) -> Path:
+        return settings.scratch_folder / f"{name}-s{slot.number}"
+
+    arguments = slot_arguments(fleet_name, until_empty=until_empty, job=job)
+    return Supervisor(
+        slots,
+        lambda slot: start_slot(
+            slot, arguments, slot_environ(environ, slot, name=name, scratch=scratch(slot))
+        ),
+        scratch=scratch,
+        grace_seconds=settings.grace_seconds,
+        signals=signals,
+        notice=lambda: "halt file" if halt.is_there() else "",
+    ).run()
+
+
+def open_fleet(
+    fleet_name: str | None, settings: Settings, job: str | None
+) -> tuple[Fleet, AzureBlobStore, FleetQueues]:
+    """The fleet's storage, seen to answer; BadInput or StorageError says what is missing."""
     fleet = choose_fleet(fleet_name, os.environ, Path.cwd())
     sys.stderr.write(f"{fleet.target_line}\n")
     clients = AzureClients(storage_endpoints(fleet))
@@ -72,13 +122,12 @@ def run_worker(
         check_folder(folder)
     if job is not None:
         read_job(store, job)
-    worker = settings.worker or f"{socket.gethostname()}-{os.getpid()}"
-    set_up_logging(bound={"worker": worker})
-    signals = SignalNotice()
-    signals.install()
-    finished = all_explained(store, job) if until_empty else None
-    parts = build_parts(settings, fleet, store, queues, worker=worker)
-    return build_worker(parts, signals=signals, is_finished=finished, most_received=most_received).run()
+    return fleet, store, queues
+
+
+def worker_name(settings: Settings) -> str:
+    """As set, or one that nobody else has at this moment."""
+    return settings.worker or f"{socket.gethostname()}-{os.getpid()}"
 
 
 @dataclass(frozen=True, slots=True)
