@@ -35,3 +35,18 @@ def naming_device_faults(device: torch.device, model: str) -> Iterator[None]:
         ):
             raise
         raise WorkerUnfit(f"{model} failed on {device}: {error}") from error
+
+
+def products_type(device: torch.device, dtype: str) -> torch.dtype:
+    """The type of the matrix products: bf16 where it is asked for and the device multiplies it natively.
+
+    Elsewhere (Turing GPUs, CPUs without AVX-512 BF16 or AMX) it would be emulated, slower than float32,
+    which is within every tolerance that bf16 has.
+    """
+    if dtype != "bf16":
+        return torch.float32
+    if device.type == "cuda":
+        is_native = torch.cuda.get_device_capability(device) >= (8, 0)
+    else:
+        is_native = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()  # noqa: SLF001
+    return torch.bfloat16 if is_native else torch.float32

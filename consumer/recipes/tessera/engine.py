@@ -7,7 +7,6 @@ but the cube, the weights, the device class, the dtype and the engine's batch si
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import dataclass
 from threading import Event
 from typing import Literal
@@ -17,8 +16,9 @@ import torch
 from numpy.typing import NDArray
 
 from consumer.imagery.cube import Cube
-from consumer.recipes.tessera.device import device_named, naming_device_faults
-from consumer.recipes.tessera.network import build_network, keep_matrices_in_bf16
+from consumer.recipes.tessera.device import device_named, naming_device_faults, products_type
+from consumer.recipes.tessera.fast_network import Encoder, FastNetwork, PlainNetwork, Runner
+from consumer.recipes.tessera.network import build_network
 from consumer.recipes.tessera.normalisation import statistics_for
 from consumer.recipes.tessera.observations import (
     Sensor,
@@ -28,10 +28,12 @@ from consumer.recipes.tessera.observations import (
     radar_sensor,
     target_lengths,
 )
+from consumer.recipes.tessera.packed import Packer
+from consumer.recipes.tessera.progress import Progress
 from consumer.recipes.tessera.quantise import quantise
 from consumer.recipes.tessera.sampling import Indices, sampling_rule
 from consumer.recipes.tessera.weights import Weights
-from contract.errors import BadInput, GiveUp, Stopped, WorkerUnfit
+from contract.errors import BadInput, GiveUp, WorkerUnfit
 
 Dtype = Literal["fp32", "bf16"]
 
@@ -57,24 +59,6 @@ class Embedding:
     """(H, W, R) before rounding, every dimension of the network, where asked for."""
 
 
-class Progress:
-    """Counts pixels of both sensors towards the whole, and gives way to a stop between batches."""
-
-    def __init__(self, total: int, report: Callable[[float], None] | None, stop: Event | None) -> None:
-        self._total = max(total, 1)
-        self._done = 0
-        self._report = report
-        self._stop = stop
-
-    def advance(self, done: int) -> None:
-        """Called after each batch; raises Stopped once the event is set."""
-        self._done += done
-        if self._report is not None:
-            self._report(min(self._done / self._total, 1.0))
-        if self._stop is not None and self._stop.is_set():
-            raise Stopped(f"inference was asked to stop at {self._done / self._total:.0%} of the tile")
-
-
 class Engine:
     """One model on one device. Not for use by several threads at once."""
 
@@ -87,11 +71,13 @@ class Engine:
         dtype: Dtype = "fp32",
         batch_pixels: int | None = None,
         threads: int | None = None,
+        is_plain: bool = False,
     ) -> None:
         """Put the network on the device.
 
         threads: sets the number of torch's threads in this process, if given.
         batch_pixels: pixels in a batch whatever its length; without it a batch is filled by tokens.
+        is_plain: run the network as it is defined, slowly and in float32, to compare with.
         """
         if weights.data_source not in (None, data_source):
             raise BadInput(
@@ -107,9 +93,12 @@ class Engine:
         self._rule = sampling_rule(weights.dimensions)
         self._statistics = statistics_for(weights.dimensions.family, data_source)
         with naming_device_faults(self.device, weights.model):
-            self._network = build_network(weights.dimensions, dict(weights.state)).to(self.device)
-            if dtype == "bf16":
-                keep_matrices_in_bf16(self._network)
+            network = build_network(weights.dimensions, dict(weights.state))
+            if is_plain:
+                self._runner: Runner = PlainNetwork(network, self.device)
+            else:
+                products = products_type(self.device, dtype)
+                self._runner = FastNetwork(network, Packer(self.device, products, CPU_BATCH_TOKENS))
 
     def infer(
         self,
@@ -157,15 +146,18 @@ class Engine:
     ) -> Embedding:
         """The same for some rows alone; `land` has the block's shape."""
         height, width = land.shape
-        optical = optical_sensor(cube, rows, self._statistics)
-        radar = radar_sensor(cube, rows, self._statistics)
-        pixels = encoded_pixels(optical, radar, land.reshape(-1), self._rule)
-        floats = self._represent(optical, radar, pixels, progress or Progress(0, None, None))
+        progress = progress or Progress()
+        with naming_device_faults(self.device, self.weights.model), torch.inference_mode():
+            optical, radar = self._sensors(cube, rows)
+            pixels = encoded_pixels(optical, radar, land.reshape(-1), self._rule)
+            progress.done("gather")
+            floats = self._represent(optical, radar, pixels, progress)
         self._check_finite(floats)
         family, saved = self.weights.dimensions.family, self.weights.dimensions.saved
         quantised = np.zeros((height * width, saved), dtype=np.int8)
         scales = np.zeros(height * width, dtype=np.float32)
         quantised[pixels], scales[pixels] = quantise(floats[:, :saved], family)
+        progress.done("quantise")
         kept = None
         if keep_floats:
             kept = self._no_floats(height, width)
@@ -174,37 +166,39 @@ class Engine:
 
     def sequence_lengths(self, cube: Cube, rows: slice) -> NDArray[np.int64]:
         """How many rows of each sensor the network sees: (H, W, 2), Sentinel-2 then Sentinel-1."""
-        sensors = (optical_sensor(cube, rows, self._statistics), radar_sensor(cube, rows, self._statistics))
+        sensors = self._sensors(cube, rows)
         lengths = np.stack([target_lengths(sensor, self._rule) for sensor in sensors], axis=1)
         return lengths.reshape(-1, cube.width, 2)
+
+    def _sensors(self, cube: Cube, rows: slice) -> tuple[Sensor, Sensor]:
+        return (
+            optical_sensor(cube, rows, self._statistics, self.device),
+            radar_sensor(cube, rows, self._statistics, self.device),
+        )
 
     def _represent(
         self, optical: Sensor, radar: Sensor, pixels: Indices, progress: Progress
     ) -> NDArray[np.float32]:
         """The network's output for the pixels of a block: (N,) -> (N, R)."""
-        device_faults = naming_device_faults(self.device, self.weights.model)
-        with device_faults, torch.inference_mode(), self._autocast():
-            first = self._pool(self._network.s2_backbone, optical, pixels, progress)  # (N, D)
-            second = self._pool(self._network.s1_backbone, radar, pixels, progress)  # (N, D)
-            parts = [
-                self._network.represent(left, right).float()
-                for left, right in zip(first.split(REDUCE_PIXELS), second.split(REDUCE_PIXELS), strict=True)
-            ]
-            floats: NDArray[np.float32] = torch.cat(parts).cpu().numpy()
-            return floats
+        first = self._pool(self._runner.optical, optical, pixels, progress)  # (N, D)
+        second = self._pool(self._runner.radar, radar, pixels, progress)  # (N, D)
+        floats = np.empty((len(pixels), self.weights.dimensions.representation), dtype=np.float32)
+        for start in range(0, len(pixels), REDUCE_PIXELS):
+            part = slice(start, start + REDUCE_PIXELS)
+            floats[part] = self._runner.represent(first[part], second[part]).cpu().numpy()
+            progress.done("reducer")
+        return floats
 
-    def _pool(
-        self, backbone: torch.nn.Module, sensor: Sensor, pixels: Indices, progress: Progress
-    ) -> torch.Tensor:
-        """One sensor's token per pixel, in the order of `pixels`: (N, D)."""
+    def _pool(self, encode: Encoder, sensor: Sensor, pixels: Indices, progress: Progress) -> torch.Tensor:
+        """One sensor's vector per pixel, in the order of `pixels`: (N, D) float32."""
         pooled = torch.empty((len(pixels), self.weights.dimensions.width), device=self.device)
         place = np.empty(len(sensor.counts), dtype=np.int64)  # block position -> row of `pooled`
         place[pixels] = np.arange(len(pixels))
-        for batch in batches(sensor, pixels, self._rule, self._batch_size):
-            values = torch.from_numpy(batch.values).to(self.device)
-            days = torch.from_numpy(batch.days).to(self.device)
+        distinct = self.device.type == "cpu"
+        for batch in batches(sensor, pixels, self._rule, self._batch_size, distinct=distinct):
+            progress.done("gather")
             rows = torch.from_numpy(place[batch.pixels]).to(self.device)
-            pooled[rows] = backbone(values, days).float()
+            pooled[rows] = encode(batch.sequences, progress.done)
             progress.advance(len(batch.pixels))
         return pooled
 
@@ -213,11 +207,6 @@ class Engine:
             return self._batch_pixels
         tokens = CPU_BATCH_TOKENS if self.device.type == "cpu" else GPU_BATCH_TOKENS
         return max(1, tokens // length)
-
-    def _autocast(self) -> torch.autocast | nullcontext[None]:
-        if self.dtype == "bf16":
-            return torch.autocast(self.device.type, dtype=torch.bfloat16)
-        return nullcontext()
 
     def _no_floats(self, height: int, width: int) -> NDArray[np.float32]:
         return np.zeros((height, width, self.weights.dimensions.representation), dtype=np.float32)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import torch
 
-from consumer.recipes.tessera.layers import FusedAttention, Linear
 from consumer.recipes.tessera.models import Dimensions
 from consumer.recipes.tessera.network_v1 import NetworkV1
 from consumer.recipes.tessera.network_v2 import NetworkV2
@@ -21,13 +20,6 @@ def build_network(dimensions: Dimensions, state: dict[str, torch.Tensor]) -> Net
     network.s1_backbone.fill_day_table()
     network.eval().requires_grad_(requires_grad=False)
     return network
-
-
-def keep_matrices_in_bf16(network: Network) -> None:
-    """Round the matrices once, which autocast would do again for every batch; norms stay in float32."""
-    for module in network.modules():
-        if isinstance(module, Linear | FusedAttention):
-            module.to(torch.bfloat16)
 
 
 def weight_shapes(dimensions: Dimensions) -> dict[str, tuple[int, ...]]:

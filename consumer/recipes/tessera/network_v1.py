@@ -11,7 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from consumer.recipes.tessera.layers import FusedStack, Linear, Reducer, SensorBackbone, linear, weighted_sum
+from consumer.recipes.tessera.layers import FusedStack, Reducer, SensorBackbone, weighted_sum
 from consumer.recipes.tessera.models import OPTICAL_VALUES, RADAR_VALUES, Backbone, Dimensions
 
 
@@ -25,34 +25,21 @@ class GruCell(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
         for name in ("W_ir", "W_iz", "W_ih", "W_hr", "W_hz", "W_hh"):
-            setattr(self, name, Linear(width, width, bias=False))
+            setattr(self, name, nn.Linear(width, width, bias=False))
         for name in ("b_r", "b_z", "b_h"):
             setattr(self, name, nn.Parameter(torch.empty(width)))
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Hidden state after each step, from zeros: (B, T, D) -> (B, T, D)."""
-        from_input = self._project_inputs(tokens)
-        recurrent_gates = torch.cat([self.W_hr.weight, self.W_hz.weight])  # (2D, D)
         state = tokens.new_zeros(tokens.shape[0], tokens.shape[2])  # (B, D)
         states = []
-        for input_gates, input_state in from_input:
-            gates = torch.sigmoid(input_gates + linear(state, recurrent_gates))  # (B, 2D)
-            reset, update = gates.chunk(2, dim=1)  # (B, D) each
-            proposal = torch.tanh(input_state + self.W_hh(reset * state))  # (B, D)
-            state = state + update * (proposal - state)  # float32 also where the products are not
+        for token in tokens.unbind(dim=1):  # (B, D) each
+            reset = torch.sigmoid(self.W_ir(token) + self.W_hr(state) + self.b_r)
+            update = torch.sigmoid(self.W_iz(token) + self.W_hz(state) + self.b_z)
+            proposal = torch.tanh(self.W_ih(token) + self.W_hh(reset * state) + self.b_h)
+            state = (1 - update) * state + update * proposal
             states.append(state)
         return torch.stack(states, dim=1)  # (B, T, D)
-
-    def _project_inputs(self, tokens: Tensor) -> list[tuple[Tensor, Tensor]]:
-        """Per step what the input adds to both gates (B, 2D) and to the proposal (B, D).
-
-        No step depends on another here, so one product serves them all.
-        """
-        weight = torch.cat([self.W_ir.weight, self.W_iz.weight, self.W_ih.weight])  # (3D, D)
-        bias = torch.cat([self.b_r, self.b_z, self.b_h])  # (3D,)
-        by_time = linear(tokens.transpose(0, 1), weight, bias)  # (T, B, 3D)
-        width = tokens.shape[2]
-        return [(step[:, : 2 * width], step[:, 2 * width :]) for step in by_time]
 
 
 class GruContext(nn.Module):
@@ -72,7 +59,7 @@ class GruPooling(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.query = Linear(width, 1)
+        self.query = nn.Linear(width, 1)
         self.temporal_context = GruContext(width)
         self.layer_norm = nn.LayerNorm(width)
 

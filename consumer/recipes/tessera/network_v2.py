@@ -15,7 +15,6 @@ from torch.nn import functional
 
 from consumer.recipes.tessera.layers import (
     FusedStack,
-    Linear,
     PostNormLayer,
     Reducer,
     SensorBackbone,
@@ -31,18 +30,18 @@ class QkNormLayer(PostNormLayer):
     def __init__(self, width: int, heads: int, feedforward: int) -> None:
         super().__init__(width, feedforward)
         self.heads = heads
-        self.q_proj = Linear(width, width)
-        self.k_proj = Linear(width, width)
-        self.v_proj = Linear(width, width)
-        self.out_proj = Linear(width, width)
+        self.q_proj = nn.Linear(width, width)
+        self.k_proj = nn.Linear(width, width)
+        self.v_proj = nn.Linear(width, width)
+        self.out_proj = nn.Linear(width, width)
         self.q_norm = nn.RMSNorm(width // heads)  # its default eps is float32's machine epsilon
         self.k_norm = nn.RMSNorm(width // heads)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        query = self.q_norm(self._by_head(self.q_proj(tokens)).float())  # (B, N, T, S)
-        key = self.k_norm(self._by_head(self.k_proj(tokens)).float())
+        query = self.q_norm(self._by_head(self.q_proj(tokens)))  # (B, N, T, S)
+        key = self.k_norm(self._by_head(self.k_proj(tokens)))
         value = self._by_head(self.v_proj(tokens))
-        mixed = attend(query.type_as(value), key.type_as(value), value)  # (B, T, D)
+        mixed = attend(query, key, value)  # (B, T, D)
         return self.after_attention(tokens, self.out_proj(mixed))
 
     def _by_head(self, projected: Tensor) -> Tensor:
@@ -54,7 +53,7 @@ class AttentionPooling(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.query = Linear(width, 1)
+        self.query = nn.Linear(width, 1)
 
     def forward(self, tokens: Tensor) -> Tensor:
         if tokens.shape[1] == 1:

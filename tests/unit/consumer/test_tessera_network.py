@@ -9,10 +9,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from torch.nn import functional
 
 from consumer.recipes.tessera.engine import Engine
-from consumer.recipes.tessera.layers import day_table, linear
+from consumer.recipes.tessera.layers import day_table
 from consumer.recipes.tessera.models import Backbone, Dimensions
 from consumer.recipes.tessera.network import build_network
 from tests.golden import small_tile, tiny_weights
@@ -148,20 +147,6 @@ def test_the_engine_treats_alike_two_pixels_with_the_same_observations(model, qk
     result = engine.infer(cube, block_rows=2, keep_floats=True)
     np.testing.assert_allclose(result.floats[5, 6], result.floats[0, 1], atol=1e-5)
     assert np.abs(result.floats[5, 6] - result.floats[3, 3]).max() > 1e-2
-
-
-@pytest.mark.parametrize("bias", [True, False])
-@pytest.mark.parametrize("relu", [True, False])
-@pytest.mark.parametrize("shape", [(5,), (1, 5), (7, 3, 5), (0, 5)])
-def test_the_fast_linear_product_is_torchs_own(shape, relu, bias):
-    generator = torch.Generator().manual_seed(3)
-    inputs = torch.randn(shape, generator=generator)
-    weight = torch.randn((4, 5), generator=generator)
-    offset = torch.randn(4, generator=generator) if bias else None
-    expected = functional.linear(inputs, weight, offset)
-    with torch.inference_mode():
-        ours = linear(inputs, weight, offset, relu=relu)
-    torch.testing.assert_close(ours, expected.relu() if relu else expected)
 
 
 def test_the_day_table_has_a_row_for_no_day_and_for_every_day_of_a_leap_year():

@@ -1,0 +1,67 @@
+"""v1.1's recurrent pooling weights, with everything taken out of the time loop that need not be in it.
+
+The cell is that of network_v1.GruCell, which says how it differs from a library's. What the inputs
+contribute is one product over all rows; each step then has two products left, both gates sharing one.
+B sequences of R distinct rows over T steps, D width. Torch only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from consumer.recipes.tessera.network_v1 import GruPooling
+from consumer.recipes.tessera.packed import Packer, Product
+
+
+class RecurrentScores:
+    """The score of each time step, from the state that the recurrent cell has reached there."""
+
+    def __init__(self, pooling: GruPooling, packer: Packer) -> None:
+        cell = pooling.temporal_context.gru_cell
+        self._inputs = packer.pack(
+            torch.cat([cell.W_ir.weight, cell.W_iz.weight, cell.W_ih.weight]),
+            torch.cat([cell.b_r, cell.b_z, cell.b_h]),
+        )  # (3D, D)
+        self._gates = packer.pack(torch.cat([cell.W_hr.weight, cell.W_hz.weight]), None)  # (2D, D)
+        self._proposal = packer.pack(cell.W_hh.weight, None)  # (D, D)
+        # A score is query . (gain * x + shift) for the standardised state x. Softmax over time does not
+        # see what all steps share, so of query and norm only this product remains.
+        self._query = (pooling.query.weight[0] * pooling.layer_norm.weight).to(packer.device)  # (D,)
+        self._width = len(self._query)
+        self._epsilon = pooling.layer_norm.eps
+
+    def __call__(self, tokens: Tensor, order: Tensor, done: Callable[[str], None]) -> Tensor:
+        """tokens: (B * R, D); order: (B, T) which of a sequence's rows each step sees -> (B, T).
+
+        The state is kept in float32 whatever the products' type: it is the one sum that runs on.
+        """
+        batch = len(order)
+        from_inputs = self._inputs(tokens)  # (B * R, 3D)
+        first_rows = torch.arange(batch, device=tokens.device) * (len(tokens) // batch)
+        steps = (order + first_rows[:, None]).t().contiguous()  # (T, B) rows of `from_inputs`
+        state = torch.zeros((batch, self._width), device=tokens.device)
+        scores = []
+        for rows in steps:
+            state = self._step(state, from_inputs.index_select(0, rows))
+            scores.append(functional.layer_norm(state, (self._width,), eps=self._epsilon) @ self._query)
+            done("pooling")
+        return torch.stack(scores, dim=1)
+
+    def _step(self, state: Tensor, from_inputs: Tensor) -> Tensor:
+        """One time step: (B, D) float32 and (B, 3D) -> (B, D) float32."""
+        rounded = state.to(from_inputs.dtype)
+        gates = self._gates.plus(rounded, from_inputs[:, : 2 * self._width]).sigmoid_()  # (B, 2D)
+        reset, update = gates.chunk(2, dim=1)  # (B, D) each
+        proposal = self._proposal.plus(reset * rounded, from_inputs[:, 2 * self._width :]).tanh_()
+        return state + update * (proposal - state)
+
+    def products(self, batch: int, rows: int, steps: int) -> list[Product]:
+        return [
+            Product(self._inputs, batch * rows),
+            Product(self._gates, batch, times=steps),
+            Product(self._proposal, batch, times=steps),
+        ]
