@@ -91,6 +91,10 @@ class LeaseKeeper:
         with self._lock:
             return [kept.work for kept in self._kept.values()]
 
+    def wake(self) -> None:
+        """Let the thread look at once, also at its stop."""
+        self._changed.set()
+
     def run(self, stop: threading.Event) -> None:
         """The thread's body."""
         while not stop.is_set():

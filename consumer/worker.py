@@ -283,6 +283,7 @@ class Worker:
     def _stop_side_threads(self, side: list[tuple[threading.Thread, threading.Event]]) -> None:
         for thread, stop in side:
             stop.set()
+            self._keeper.wake()
             self._reporter.wake()
             thread.join(JOIN_SECONDS)
 

@@ -117,13 +117,8 @@ class StepWorker:
     def __init__(self, world: World, name: str, fault: Fault = no_fault, **settings: object) -> None:
         self.world = world
         folder = world.folder / name
-        self.settings = Settings(
-            worker=name,
-            lease_seconds=LEASE_SECONDS,
-            cache_folder=folder / "cache",
-            scratch_folder=folder / "scratch",
-            **settings,
-        )
+        usual = {"lease_seconds": LEASE_SECONDS, "cache_folder": folder / "c", "scratch_folder": folder / "s"}
+        self.settings = Settings(worker=name, **{**usual, **settings})
         self.parts: Parts = build_parts(
             self.settings,
             FLEET,
