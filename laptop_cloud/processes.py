@@ -127,12 +127,14 @@ def running(
         stop(child, limit_seconds=stop_limit_seconds)
 
 
-def end_with_parent() -> None:
-    """Ask the kernel to SIGTERM this process when the thread that started it ends.
+def end_with_parent(parent_pid: int) -> None:
+    """Ask the kernel to SIGTERM this process when the thread that started it ends; end now if it has.
 
     For Python workers (a pool's initializer); `start` does the same for commands.
     """
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent_pid:  # it ended before the kernel was asked: no signal will come any more
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 @contextlib.contextmanager

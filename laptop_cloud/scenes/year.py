@@ -6,6 +6,7 @@ interrupted goes on with the scenes that it lacks.
 
 from __future__ import annotations
 
+import os
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -110,7 +111,7 @@ def _make_all(scenes: list[_Scene], folder: Path, processes: int) -> None:
         # Fresh processes: a fork of a process with threads may inherit a lock that nobody opens.
         # Left alone by a kill -9 they would wait for work for ever.
         with ProcessPoolExecutor(
-            processes, mp_context=get_context("spawn"), initializer=end_with_parent
+            processes, mp_context=get_context("spawn"), initializer=end_with_parent, initargs=(os.getpid(),)
         ) as pool:
             waiting = [pool.submit(_make, scene, folder) for scene in scenes]
             try:

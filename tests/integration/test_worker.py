@@ -117,9 +117,10 @@ def test_messages_that_are_not_ours_are_kept_with_a_reason_whatever_their_bytes(
     bodies = ["", "hello", "{}", "[1,2]", '{"v":2}', '{"v":1,"tile":"../../etc"}', "x" * 60_000, "<&>\"'ä"]
     for body in bodies:
         rig.queues.tiles.send(body)
-    worker = rig.start_consumer("strict", "--until-empty")
-    assert worker.wait(60) == ExitCode.DONE
+    worker = rig.start_consumer("strict")
     wait_for(lambda: rig.queues.tiles.depth() == 0, "the queue to be empty")
+    worker.send_signal(signal.SIGTERM)
+    assert worker.wait(60) == ExitCode.DONE
     entries = [json.loads(rig.store.read(name).data) for name in rig.store.names("poison/foreign/")]
     assert len(entries) == len(bodies)
     assert all(entry["reason"] for entry in entries)
