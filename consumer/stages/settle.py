@@ -63,6 +63,9 @@ class SettleStage:
                 self._settle(work)
         except LeaseLost as error:
             log.info(log_lines.LEASE_LOST, tile=work.tile_name, attempt=work.attempt, reason=str(error))
+            if work.commit is not None and not work.is_done_before:
+                # Its own uploads are all that a late attempt may touch, and only if another one is committed.
+                self._clear_staging(work, work.commit)
         except StorageError as error:
             # Nothing is lost: the lease runs out and the message comes back, to us or to somebody else.
             log.warning(log_lines.STORAGE_TROUBLE, tile=work.tile_name, reason=describe(error))

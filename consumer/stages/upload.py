@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from consumer.work import TIMED_STAGES, Stage, Work
 from contract import artifact_names
 from contract.blob_store import BlobStore
 from contract.commit import CommitRecord, CommittedArtifact
-from contract.errors import StorageUnavailable
+from contract.errors import LeaseLost, StorageError, StorageUnavailable
 from contract.outcomes import Outcome
 
 CHUNK_BYTES = 1024 * 1024
@@ -44,6 +45,9 @@ class UploadStage:
                 self._upload(work, artifact, done / len(written.artifacts))
                 for done, artifact in enumerate(written.artifacts, start=1)
             ]
+        except LeaseLost:
+            self._discard(work)
+            raise
         except FileNotFoundError as error:
             if folder.is_dir():
                 raise
@@ -54,6 +58,16 @@ class UploadStage:
             shutil.rmtree(folder, ignore_errors=True)
         work.leave(Stage.UPLOAD)
         work.commit = self._record(work, committed, written.provenance)
+
+    def _discard(self, work: Work) -> None:
+        """Delete what a late attempt uploaded: it has no commit, and who commits may have cleared already."""
+        message = work.message
+        prefix = artifact_names.staging_prefix(
+            message.dataset, message.tile, message.generation, work.attempt
+        )
+        with suppress(StorageError):  # the lifecycle rule on staging gets what is left
+            for name in list(self.store.names(prefix)):
+                self.store.delete(name)
 
     def _upload(self, work: Work, artifact: Artifact, share: float) -> CommittedArtifact:
         message = work.message

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import json
-import shutil
-from dataclasses import replace
 
 import pytest
 
 from contract import artifact_names
-from contract.commit import create_commit, read_commit, revoke
 from contract.completion import completion
-from contract.errors import GiveUp, LeaseLost, Stopped, StorageUnavailable, TryLater, WorkerUnfit
+from contract.errors import GiveUp, Stopped, StorageUnavailable, TryLater, WorkerUnfit
 from contract.job import JobState
 from contract.outcomes import Cause
-from contract.tile_message import TileMessage, decode_message
+from contract.tile_message import decode_message
 from tests.unit.consumer.worker_rig import TILE, StepWorker, World
 
 
@@ -139,48 +136,6 @@ def test_trouble_with_one_message_keeps_no_other_tile(world):
     assert world.depths() == (0, 0, 1)
 
 
-def test_a_tile_whose_workers_died_after_the_commit_is_settled_and_not_poisoned(world):
-    job = world.ask()
-    StepWorker(world, "w").work_until_empty()
-    message = TileMessage(job.id, job.dataset, TILE, solo_deaths=3)
-    world.queues.tiles.send(message.encode())
-    StepWorker(world, "w2").work_until_empty()
-    assert world.depths() == (0, 0, 0)
-    assert world.names("poison/") == []
-
-
-def until_upload(world, name):
-    """A worker with a tile that is uploaded and not settled."""
-    worker = StepWorker(world, name)
-    (work,) = worker.receive()
-    for stage in (worker.parts.steps.download, worker.parts.steps.infer, worker.parts.steps.upload):
-        stage(work)
-    return worker, work
-
-
-def test_a_generation_revoked_before_it_had_a_result_is_dropped(world):
-    job = world.ask()
-    worker, work = until_upload(world, "late")
-    world.store.create(artifact_names.revocation(job.dataset, TILE, 1), b"{}")
-    worker.parts.steps.settle(work)
-    assert work.error is None
-    assert read_commit(world.store, job.dataset, TILE, 1) is None
-    assert world.depths() == (0, 0, 0)
-
-
-def test_a_late_worker_of_an_old_generation_settles_and_leaves_the_newer_result(world):
-    job = world.ask()
-    worker, late = until_upload(world, "late")
-    quick = replace(late.commit, attempt="quick", artifacts=())
-    create_commit(world.store, quick)
-    revoke(world.store, job.dataset, TILE, 1, "redo")
-    create_commit(world.store, replace(quick, generation=2, attempt="newer"))
-    worker.parts.steps.settle(late)
-    assert world.depths() == (0, 0, 0)
-    assert read_commit(world.store, job.dataset, TILE, 2).is_published
-    assert world.published(job) == {}
-
-
 @pytest.mark.parametrize(
     ("error", "tries", "pause"),
     [
@@ -202,39 +157,6 @@ def test_each_end_of_a_recipe_goes_back_with_its_cause_and_pause(world, error, t
     assert waiting(world, pause - 1) == [] or pause == 0
     assert [message.tries for message in waiting(world, 1)] in ([tries], [])
     assert worker.parts.keeper.held() == []
-
-
-def test_a_lost_lease_touches_nothing(world):
-    job = world.ask()
-    worker, work = until_upload(world, "slow")
-    world.now += 91
-    (held,) = world.queues.tiles.receive(1, 90)
-    worker.parts.steps.settle(work)
-    assert completion(world.store, job.id).committed == 0
-    world.queues.tiles.complete(held)  # still the other one's
-    with pytest.raises(LeaseLost):
-        worker.parts.keeper.renew_now(work)
-
-
-def test_a_scratch_folder_that_vanishes_while_writing_costs_a_second_writing(world):
-    job = world.ask()
-    worker = StepWorker(world, "w")
-    (work,) = worker.receive()
-    worker.parts.steps.download(work)
-    write, calls = work.recipe.write, []
-
-    def write_and_lose(prepared, result, folder):
-        calls.append(folder)
-        if len(calls) == 1:
-            shutil.rmtree(worker.settings.scratch_folder)
-        return write(prepared, result, folder)
-
-    work.recipe.write = write_and_lose
-    worker.parts.steps.infer(work)
-    worker.parts.steps.upload(work)
-    worker.parts.steps.settle(work)
-    assert len(calls) == 2
-    assert completion(world.store, job.id).committed == 1
 
 
 def test_a_bug_is_poisoned_with_where_it_was_raised(world):
