@@ -162,6 +162,47 @@ def infer(
     raise typer.Exit(code)
 
 
+@app.command()
+def bench(
+    recipe: RecipeOption = "tessera",
+    models: Annotated[
+        list[str] | None, typer.Option("--model", help="May be repeated; default: every model.")
+    ] = None,
+    dtypes: Annotated[
+        list[str] | None, typer.Option("--dtype", help="May be repeated; default: fp32 and bf16.")
+    ] = None,
+    device: DeviceOption = "cpu",
+    threads: ThreadsOption = None,
+) -> None:
+    """Measure inference on this machine: pixels per second, and where the time goes."""
+    with said_in_one_sentence():
+        from consumer.recipe_tools import recipe_tool
+        from consumer.settings import available_cores
+
+        tool = recipe_tool(recipe, "bench", purpose="measure itself")
+        tool.print_bench(models or [], dtypes or [], device, threads or available_cores())
+
+
+@app.command()
+def selftest(
+    fleet: FleetOption = None,
+    recipe: RecipeOption = "tessera",
+    model: Annotated[
+        str | None, typer.Option("--model", help="The recipe's model; default: its own.")
+    ] = None,
+    dtype: Annotated[str | None, typer.Option("--dtype", help="fp32 or bf16; default: the recipe's.")] = None,
+    device: Annotated[str | None, typer.Option("--device", help="cpu or cuda; default: the setting.")] = None,
+    threads: ThreadsOption = None,
+) -> None:
+    """Is this machine fit to work? Prints what was found and wanted; status 0: fit, 21: unfit."""
+    with said_in_one_sentence():
+        from consumer.wiring import run_selftest
+
+        given = {name: value for name, value in {"model": model, "dtype": dtype}.items() if value is not None}
+        code = run_selftest(fleet, recipe, given, device=device, threads=threads)
+    raise typer.Exit(code)
+
+
 @contextmanager
 def said_in_one_sentence() -> Iterator[None]:
     """A person's mistake ends with one sentence and status 2, never with a traceback."""

@@ -85,6 +85,7 @@ class OpenDatasets:
             raise WorkerUnfit(
                 f"recipe {dataset.recipe} cannot be loaded here: {error}; install what it needs"
             ) from error
+        recipe.selftest()  # before the first tile: a machine that reckons wrong must not touch one
         return recipe
 
     def _read(self, name: str) -> Dataset:

@@ -15,7 +15,14 @@ from contract.errors import BadInput
 
 QUERY_SECONDS = 20.0
 """A healthy driver answers within one or two; one whose GPU hangs may never."""
-FIELDS = ("uuid", "name", "memory.total", "ecc.errors.uncorrected.volatile.total", "retired_pages.pending")
+FIELDS = (
+    "uuid",
+    "name",
+    "pci.bus_id",
+    "memory.total",
+    "ecc.errors.uncorrected.volatile.total",
+    "retired_pages.pending",
+)
 KERNEL_LOG = Path("/dev/kmsg")
 KERNEL_RECORD_BYTES = 8192
 HARDWARE_XIDS = frozenset({48, 62, 64, 74, 79, 92, 94, 95, 119, 120})
@@ -30,6 +37,8 @@ class Gpu:
 
     uuid: str
     name: str
+    bus_id: str
+    """PCI address as the kernel's log writes it: `0000:65:00`."""
     memory_bytes: int | None
     uncorrected_errors: int | None
     """Memory errors that ECC saw and could not correct since the driver was loaded; None: not counted."""
@@ -71,11 +80,12 @@ def parse_gpus(text: str) -> Iterable[Gpu]:
         parts = [part.strip() for part in line.split(",")]
         if len(parts) != len(FIELDS):
             continue
-        uuid, name, megabytes, errors, pending = parts
+        uuid, name, bus_id, megabytes, errors, pending = parts
         memory = _number(megabytes)
         yield Gpu(
             uuid=uuid,
             name=name,
+            bus_id=bus_id[-len("0000:65:00.0") :].partition(".")[0].lower(),
             memory_bytes=memory * 1024**2 if memory is not None else None,
             uncorrected_errors=_number(errors),
             is_retirement_pending=pending.lower() == "yes",
@@ -108,6 +118,13 @@ def visible_gpus(environ: Mapping[str, str], look: GpuLook) -> list[str]:
     return names[: names.index("-1")] if "-1" in names else names
 
 
+def own_gpus(environ: Mapping[str, str], gpus: Iterable[Gpu]) -> tuple[Gpu, ...]:
+    """Those of the machine's GPUs that this process uses: a sick one elsewhere is another slot's business."""
+    everything = tuple(gpus)
+    ours = tuple(gpu for gpu in everything if gpu.uuid in environ.get("CUDA_VISIBLE_DEVICES", ""))
+    return ours or everything  # named by numbers, whose order the driver and CUDA may see differently
+
+
 def kernel_log() -> str | None:
     """What the kernel logged since boot and still keeps; None where this process may not read it."""
     with contextlib.suppress(OSError):
@@ -124,9 +141,13 @@ def kernel_log() -> str | None:
     return None
 
 
-def hardware_xids(log: str) -> list[str]:
-    """`79 (PCI:0000:65:00)` for every report of failing hardware in a kernel log."""
-    return [f"{number} ({device})" for device, number in _XID.findall(log) if int(number) in HARDWARE_XIDS]
+def hardware_xids(log: str, gpus: Iterable[Gpu]) -> list[str]:
+    """`79 (0000:65:00)` for every report in a kernel log of hardware that fails in one of these GPUs."""
+    ours = {gpu.bus_id for gpu in gpus}
+    found = ((number, device.removeprefix("PCI:").lower()) for device, number in _XID.findall(log))
+    return [
+        f"{number} ({device})" for number, device in found if int(number) in HARDWARE_XIDS and device in ours
+    ]
 
 
 def _number(text: str) -> int | None:

@@ -6,7 +6,7 @@ import os
 import socket
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any
 from consumer.cores import cores_in_order
 from consumer.datasets import Machine, OpenDatasets
 from consumer.exit_codes import ExitCode
+from consumer.fitness import why_unfit
 from consumer.gpus import slot_gpus
 from consumer.job_watch import JobWatch
 from consumer.last_resort import end_process
@@ -27,6 +28,7 @@ from consumer.notices.signals import SignalNotice
 from consumer.patience import Patience
 from consumer.prefetch import ByteBudget
 from consumer.report import Identity, Reporter
+from consumer.selftest import NO_CATALOGUE, machine_checks, recipe_check, report
 from consumer.settings import Settings
 from consumer.shared_state import SharedState
 from consumer.slot_process import slot_arguments, slot_environ, start_slot
@@ -43,7 +45,7 @@ from contract.blob_store import BlobStore
 from contract.blob_stores.azure import AzureBlobStore
 from contract.completion import completion
 from contract.errors import BadInput, NotFound
-from contract.fleet import Fleet, choose_fleet
+from contract.fleet import FLEET_VARIABLE, Fleet, choose_fleet
 from contract.fleet_queues import FleetQueues
 from contract.job_store import list_jobs, read_job
 from contract.ledger import LedgerWriter
@@ -69,6 +71,8 @@ def run_worker(
     signals.install()
     finished = all_explained(store, job) if until_empty else None
     parts = build_parts(settings, fleet, store, queues, worker=worker)
+    if reason := why_unfit(machine_checks(machine(settings, fleet.stac_url), os.environ, store.now())):
+        parts.state.on_unfit(reason)  # before the first tile: it says so in heartbeat and ledger, and leaves
     return build_worker(parts, signals=signals, is_finished=finished, most_received=most_received).run()
 
 
@@ -100,6 +104,28 @@ def run_slots(
         signals=signals,
         notice=lambda: "halt file" if halt.is_there() else "",
     ).run()
+
+
+def run_selftest(
+    fleet_name: str | None, recipe: str, parameters: Mapping[str, str], **given: Any
+) -> ExitCode:
+    """Look at this machine as a worker would before its first tile, and print what was found."""
+    settings = Settings.from_env(os.environ, **given)
+    here = machine(settings, NO_CATALOGUE)
+    checks = machine_checks(here, os.environ, storage_clock(fleet_name))
+    return report([*checks, recipe_check(recipe, parameters, here)])
+
+
+def storage_clock(fleet_name: str | None) -> datetime | None:
+    """The storage's clock; None when no fleet was chosen and none runs here."""
+    try:
+        fleet = choose_fleet(fleet_name, os.environ, Path.cwd())
+    except BadInput:
+        if fleet_name or os.environ.get(FLEET_VARIABLE):
+            raise
+        return None
+    sys.stderr.write(f"{fleet.target_line}\n")
+    return AzureBlobStore(AzureClients(storage_endpoints(fleet))).now()
 
 
 def open_fleet(
@@ -174,7 +200,7 @@ def build_parts(
         on_unfit=state.on_unfit,
         on_settled=state.on_settled,
     )
-    datasets = OpenDatasets(store, machine(settings, fleet))
+    datasets = OpenDatasets(store, machine(settings, fleet.stac_url))
     upload = UploadStage(store, settings.scratch_folder, worker)
     steps = Steps(
         download=DownloadStage(store, JobWatch(store), datasets, budget, keeper),
@@ -243,10 +269,10 @@ def build_reporter(
     )
 
 
-def machine(settings: Settings, fleet: Fleet) -> Machine:
+def machine(settings: Settings, stac_url: str) -> Machine:
     """What this worker brings to every recipe."""
     return Machine(
-        stac_url=fleet.stac_url,
+        stac_url=stac_url,
         cache_folder=settings.cache_folder,
         scratch_folder=settings.scratch_folder,
         weights=settings.weights,
