@@ -17,6 +17,7 @@ from contract.errors import BadInput
 
 DEFAULT_MEMORY_SHARE = 0.6
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)i?B?", re.IGNORECASE)
+_SHARE = re.compile(r"(\d{1,3}(?:\.\d+)?)\s*%")
 _WORKER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 
 
@@ -25,8 +26,8 @@ def parse_memory(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     text = value.strip()
-    if text.endswith("%"):
-        return int(psutil.virtual_memory().total * float(text[:-1]) / 100)
+    if share := _SHARE.fullmatch(text):
+        return int(psutil.virtual_memory().total * float(share.group(1)) / 100)
     match = _SIZE.fullmatch(text)
     if not match:
         raise ValueError(f"{value!r} is no amount of memory: write 8G, 500M or 60%")

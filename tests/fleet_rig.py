@@ -12,10 +12,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from contract import artifact_names
 from contract.azure_clients import AzureClients, storage_endpoints
 from contract.blob_stores.azure import AzureBlobStore
+from contract.commit import read_commit
 from contract.fleet import Fleet, read_fleet_file
 from contract.fleet_queues import FleetQueues
+from contract.heartbeat import read_heartbeats
+from contract.job_store import asked_tiles, read_asked, read_job
 from contract.queue_names import queue_names
 from contract.tile_queues.azure import AzureTileQueue
 
@@ -130,3 +134,36 @@ def make_rig(
     repository = str(Path(__file__).resolve().parents[1])
     environ |= {"FLEET": name, "PYTHONPATH": repository, "PYTHONUNBUFFERED": "1", "COLUMNS": "120"}
     return FleetRig(folder, fleet, environ, store, queues)
+
+
+def committed_once(rig: FleetRig, job_id: str) -> list[dict]:
+    """The `done` facts of a complete job whose every tile has one published commit and its own bytes."""
+    job = read_job(rig.store, job_id)
+    tiles = list(asked_tiles(read_asked(rig.store, job)))
+    done = []
+    for tile in tiles:
+        committed = read_commit(rig.store, job.dataset, tile, 1)
+        assert committed is not None, tile
+        assert committed.is_published, tile
+        for artifact in committed.record.artifacts:
+            info = rig.store.info(artifact_names.published(job.dataset, artifact.name))
+            assert (info.length, info.md5.hex()) == (artifact.length, artifact.md5)
+        done.append(dict(committed.record.done))
+    names = list(rig.store.names(artifact_names.commits_prefix(job.dataset)))
+    assert len(names) == len(tiles)
+    return done
+
+
+def stages_of(rig: FleetRig, worker: str) -> set[str]:
+    """The stages of the tiles that a worker's last heartbeat names."""
+    return {
+        held.stage
+        for seen in read_heartbeats(rig.store).seen
+        if seen.heartbeat.worker == worker
+        for held in seen.heartbeat.tiles
+    }
+
+
+def is_drained(rig: FleetRig) -> bool:
+    """Nothing is queued, visible or not."""
+    return rig.queues.tiles.depth() == 0 and rig.queues.urgent.depth() == 0

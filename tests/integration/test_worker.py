@@ -1,4 +1,4 @@
-"""Workers as processes on real storage: a whole job, deaths in every stage, leaving, foreign messages."""
+"""Workers as processes on real storage: a whole job, leaving, foreign messages, poison, mistakes."""
 
 from __future__ import annotations
 
@@ -11,46 +11,13 @@ import pytest
 from consumer.exit_codes import ExitCode
 from consumer.outcome import Return, judge
 from contract import artifact_names
-from contract.commit import read_commit
 from contract.completion import completion
 from contract.errors import GiveUp
-from contract.heartbeat import read_heartbeats
-from contract.job_store import asked_tiles, read_asked, read_job
+from contract.job_store import read_job
 from contract.tile_message import decode_message
-from tests.fleet_rig import ISLE_OF_MAN_ROWS, FleetRig, wait_for
+from tests.fleet_rig import ISLE_OF_MAN_ROWS, committed_once, is_drained, stages_of, wait_for
 
 pytestmark = pytest.mark.slow
-
-
-def committed_once(rig: FleetRig, job_id: str) -> list[dict]:
-    """The `done` facts of a complete job whose every tile has one published commit and its own bytes."""
-    job = read_job(rig.store, job_id)
-    tiles = list(asked_tiles(read_asked(rig.store, job)))
-    done = []
-    for tile in tiles:
-        committed = read_commit(rig.store, job.dataset, tile, 1)
-        assert committed is not None, tile
-        assert committed.is_published, tile
-        for artifact in committed.record.artifacts:
-            info = rig.store.info(artifact_names.published(job.dataset, artifact.name))
-            assert (info.length, info.md5.hex()) == (artifact.length, artifact.md5)
-        done.append(dict(committed.record.done))
-    names = list(rig.store.names(artifact_names.commits_prefix(job.dataset)))
-    assert len(names) == len(tiles)
-    return done
-
-
-def stages_of(rig: FleetRig, worker: str) -> set[str]:
-    return {
-        held.stage
-        for seen in read_heartbeats(rig.store).seen
-        if seen.heartbeat.worker == worker
-        for held in seen.heartbeat.tiles
-    }
-
-
-def is_drained(rig: FleetRig) -> bool:
-    return rig.queues.tiles.depth() == 0 and rig.queues.urgent.depth() == 0
 
 
 def test_three_workers_commit_eighteen_tiles_once_each_and_end(rig):
@@ -62,27 +29,6 @@ def test_three_workers_commit_eighteen_tiles_once_each_and_end(rig):
     assert sum(Counter(facts["worker"] for facts in done).values()) == 18
     assert is_drained(rig)
     assert list(rig.store.names(f"staging/{read_job(rig.store, job).dataset}")) == []
-
-
-def test_a_worker_killed_in_each_stage_loses_nothing_and_doubles_nothing(rig):
-    job = rig.enqueue(
-        *ISLE_OF_MAN_ROWS,
-        download_seconds=1,
-        prepare_seconds=1,
-        infer_seconds=1,
-        write_seconds=1,
-        artifacts=60,
-    )
-    for stage in ("download", "prepare", "infer", "upload", "settle"):
-        victim = rig.start_consumer(f"victim-{stage}", TILEFLEET_CONSUMER_HEARTBEAT_SECONDS="0.2")
-        wait_for(lambda s=stage: s in stages_of(rig, f"victim-{s}"), f"a tile in {stage}")
-        victim.send_signal(signal.SIGKILL)
-        assert victim.wait(20) == -signal.SIGKILL
-    survivors = [rig.start_consumer(f"survivor-{n}", "--until-empty") for n in range(2)]
-    assert [worker.wait(220) for worker in survivors] == [ExitCode.DONE] * 2
-    assert len(committed_once(rig, job)) == 18
-    wait_for(lambda: is_drained(rig), "the queues to be empty")
-    assert completion(rig.store, job).committed == 18
 
 
 def test_sigterm_frees_what_is_not_inferred_and_finishes_what_is(rig):
@@ -157,15 +103,6 @@ def test_an_unfit_worker_hands_back_uncharged_and_stops(rig):
     assert completion(rig.store, job).committed == 0
 
 
-def test_three_tiles_in_flight_when_inference_is_quick(rig):
-    rig.enqueue(*ISLE_OF_MAN_ROWS, download_seconds=0.68, write_seconds=0.02, infer_seconds=0.5)
-    worker = rig.start_consumer("quick", "--until-empty")
-    assert worker.wait(120) == ExitCode.DONE
-    changes = [json.loads(line) for line in rig.log_of("quick").splitlines() if "tiles in flight" in line]
-    assert changes[0]["now"] == 2
-    assert changes[-1]["now"] == 3
-
-
 @pytest.mark.parametrize(
     ("environ", "words"),
     [
@@ -192,12 +129,3 @@ def test_a_missing_queue_is_named(rig):
     rig.environ["FLEET"] = "other"
     output = rig.type("consumer", status=2)
     assert "other-tiles" in output
-
-
-def test_prefetched_tiles_stay_within_the_memory_they_were_given(rig):
-    rig.enqueue(*ISLE_OF_MAN_ROWS, memory_bytes=100_000_000, download_seconds=0.5, infer_seconds=0.1)
-    worker = rig.start_consumer("modest", "--until-empty", "--memory", "250M")
-    assert worker.wait(120) == ExitCode.DONE
-    (ended,) = [json.loads(line) for line in rig.log_of("modest").splitlines() if "worker ended" in line]
-    assert 200_000_000 <= ended["most_reserved_bytes"] <= 250 * 1024 * 1024
-    assert ended["most_inferences_at_once"] == 1

@@ -15,21 +15,15 @@ from contract import artifact_names
 from contract.commit import read_commit
 from contract.completion import completion
 from contract.fleet import LAPTOP_FOLDER, LAPTOP_VARIABLE
-from contract.heartbeat import read_heartbeats
 from contract.job_store import asked_tiles, read_asked, read_job
 from laptop_cloud import azurite as emulator
 from laptop_cloud import processes
-from tests.fleet_rig import FleetRig, make_rig, wait_for
+from tests.fleet_rig import FleetRig, is_drained, make_rig, stages_of, wait_for
 
 pytestmark = pytest.mark.slow
 
 ONE_TILE = "bbox:-4.6,54.1,-4.5,54.2"
 SIX_TILES = "bbox:-4.9,54.1,-4.3,54.2"
-
-
-def stage_of(rig: FleetRig, worker: str) -> set[str]:
-    heartbeats = [seen.heartbeat for seen in read_heartbeats(rig.store).seen]
-    return {held.stage for beat in heartbeats if beat.worker == worker for held in beat.tiles}
 
 
 def winners(rig: FleetRig, job_id: str) -> list[str]:
@@ -44,18 +38,14 @@ def winners(rig: FleetRig, job_id: str) -> list[str]:
     return names
 
 
-def is_empty(rig: FleetRig) -> bool:
-    return rig.queues.tiles.depth() == rig.queues.urgent.depth() == 0
-
-
 def test_a_worker_stopped_for_longer_than_its_lease_finds_the_tile_taken_and_touches_nothing(rig):
     job = rig.enqueue(ONE_TILE, infer_seconds=4)
     sleeper = rig.start_consumer("sleeper", "--until-empty", TILEFLEET_CONSUMER_HEARTBEAT_SECONDS="0.2")
-    wait_for(lambda: "infer" in stage_of(rig, "sleeper"), "an inference")
+    wait_for(lambda: "infer" in stages_of(rig, "sleeper"), "an inference")
     os.killpg(sleeper.pid, signal.SIGSTOP)
     other = rig.start_consumer("other", "--until-empty")
     assert other.wait(60) == ExitCode.DONE
-    assert is_empty(rig)
+    assert is_drained(rig)
     (commit,) = rig.store.listing(artifact_names.commits_prefix(read_job(rig.store, job).dataset))
     os.killpg(sleeper.pid, signal.SIGCONT)
     assert sleeper.wait(60) == ExitCode.DONE
@@ -81,7 +71,7 @@ def test_workers_survive_a_storage_that_restarts_and_finish(tmp_path):
         stack.enter_context(emulator.running(installed, data, **ports))
         assert [worker.wait(120) for worker in workers] == [ExitCode.DONE] * 2
         assert len(winners(rig, job)) == 6
-        wait_for(lambda: is_empty(rig), "the queues to be empty")
+        wait_for(lambda: is_drained(rig), "the queues to be empty")
         for name in ("w0", "w1"):
             assert "Traceback" not in rig.log_of(name)
 
@@ -89,7 +79,7 @@ def test_workers_survive_a_storage_that_restarts_and_finish(tmp_path):
 def test_a_second_signal_ends_a_worker_at_once(rig):
     rig.enqueue(ONE_TILE, fault="stuck in infer")
     worker = rig.start_consumer("stubborn", TILEFLEET_CONSUMER_HEARTBEAT_SECONDS="0.2")
-    wait_for(lambda: "infer" in stage_of(rig, "stubborn"), "an inference")
+    wait_for(lambda: "infer" in stages_of(rig, "stubborn"), "an inference")
     worker.send_signal(signal.SIGTERM)
     wait_for(lambda: "worker leaving" in rig.log_of("stubborn"), "it to leave")
     worker.send_signal(signal.SIGTERM)
@@ -101,7 +91,7 @@ def test_a_recipe_stuck_in_foreign_code_keeps_no_process_past_its_grace(rig):
     worker = rig.start_consumer(
         "wedged", TILEFLEET_CONSUMER_HEARTBEAT_SECONDS="0.2", TILEFLEET_CONSUMER_GRACE_SECONDS="7"
     )
-    wait_for(lambda: "infer" in stage_of(rig, "wedged"), "an inference")
+    wait_for(lambda: "infer" in stages_of(rig, "wedged"), "an inference")
     worker.send_signal(signal.SIGTERM)
     try:
         assert worker.wait(30) == ExitCode.DONE
