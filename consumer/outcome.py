@@ -173,10 +173,15 @@ def silent_deaths(message: TileMessage, delivery_count: int) -> int:
     return in_this_queue + message.tries.get(Cause.SILENT_DEATH, 0)
 
 
+_NOT_IN_A_WORD = re.compile(r"[^A-Za-z0-9._-]")
+"""What a message's history does not take: the next worker would not know the message for one of ours."""
+
+
 def fingerprint(error: BaseException) -> str:
     """Short, and equal for equal faults: the class and a digest of the text without its numbers."""
     text = re.sub(r"\d+", "#", str(error))
-    return f"{type(error).__name__}:{hashlib.sha256(text.encode()).hexdigest()[:10]}"
+    digest = hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:10]
+    return f"{_NOT_IN_A_WORD.sub('-', type(error).__name__)[:80]}:{digest}"
 
 
 def describe(error: BaseException) -> str:

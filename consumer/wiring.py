@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import sys
 import time
@@ -153,7 +154,12 @@ def open_fleet(
 
 def worker_name(settings: Settings) -> str:
     """As set, or one that nobody else has at this moment."""
-    return settings.worker or f"{socket.gethostname()}-{os.getpid()}"
+    return settings.worker or default_name(socket.gethostname(), os.getpid())
+
+
+def default_name(host: str, pid: int) -> str:
+    """A name of the characters that heartbeats and messages take, whatever the host is called."""
+    return f"{re.sub(r'[^A-Za-z0-9.-]', '-', host).strip('.-')[:60] or 'worker'}-{pid}"
 
 
 @dataclass(frozen=True, slots=True)

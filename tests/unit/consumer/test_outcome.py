@@ -162,6 +162,15 @@ def test_deaths_are_not_forgotten_in_another_queue():
     assert again.tries[Cause.SILENT_DEATH] == 3
 
 
+@pytest.mark.parametrize("name", ["CPLE_AppDefinedError", "Größenfehler", "E" * 300, "a b<c>"])
+def test_no_error_class_makes_a_message_that_the_next_worker_would_not_know(name):
+    error = type(name, (Exception,), {})("x \udc80 y")
+    message = MESSAGE
+    for _ in range(4):
+        message = end(error, message, worker="w" * 63).message
+    assert decode_message(message.encode()) == message
+
+
 def test_every_decision_is_a_message_that_can_travel():
     errors = [Stopped("x"), TryLater("y" * 5000), GiveUp("ä\u0001<&>" * 100), WorkerUnfit("z")]
     for error in errors:
