@@ -9,6 +9,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+SMALLEST_TOTAL, LARGEST_TOTAL = 1e-30, 1e30
+"""Sums of exponentials between these are exact enough: float32 and bf16 reach from 1e-38 to 3e38."""
+
 
 def attend(query: Tensor, key: Tensor, value: Tensor, row_bias: Tensor | None) -> Tensor:
     """Three times (B, N, R, S) -> (B * R, D). A row that stands m times in its sequence is m equal keys.
@@ -27,15 +30,36 @@ def attend(query: Tensor, key: Tensor, value: Tensor, row_bias: Tensor | None) -
 def _by_two_products(query: Tensor, key: Tensor, value: Tensor, row_bias: Tensor | None) -> Tensor:
     """The whole score matrix at once: up to 256 rows it fits a core's cache.
 
-    2.5 times as fast as torch's fused kernel for v1.1's heads of 192 (benchmarks in docs/performance.md).
+    2.5 times as fast as torch's fused kernel for v1.1's heads of 192 (docs/performance.md).
     """
     batch, heads, rows, size = query.shape
     query, key, value = (part.reshape(batch * heads, rows, size) for part in (query, key, value))
-    keys = key.transpose(1, 2)  # (BN, S, R)
-    if row_bias is None:
-        scores = torch.bmm(query, keys)  # (BN, R, R)
-    else:
-        bias = row_bias.to(query.dtype).repeat_interleave(heads, dim=0)[:, None, :]  # (BN, 1, R)
-        scores = torch.baddbmm(bias, query, keys)
-    shares = torch.softmax(scores, dim=2, dtype=torch.float32).to(value.dtype)
-    return torch.bmm(shares, value).unflatten(0, (batch, heads))  # (B, N, R, S)
+    if row_bias is not None:
+        row_bias = row_bias.to(query.dtype).repeat_interleave(heads, dim=0)[:, None, :]  # (BN, 1, R)
+    mixed = _normalising_last(query, key, value, row_bias) if size < rows else None
+    if mixed is None:
+        shares = torch.softmax(_scores(query, key, row_bias), dim=2, dtype=torch.float32)
+        mixed = torch.bmm(shares.to(value.dtype), value)
+    return mixed.unflatten(0, (batch, heads))  # (B, N, R, S)
+
+
+def _normalising_last(query: Tensor, key: Tensor, value: Tensor, row_bias: Tensor | None) -> Tensor | None:
+    """sum_j exp(s_j) v_j / sum_j exp(s_j), (BN, R, S), or None where that is no softmax in these numbers.
+
+    Softmax first subtracts the largest score, only to keep exp within range, and divides each share.
+    For narrow heads those passes over R x R scores cost more than the products. So exp is taken as it
+    is, and the sums tell afterwards whether it was within range: then every row's largest term is far
+    from underflow, and what is lost of the others is below rounding.
+    """
+    shares = _scores(query, key, row_bias).exp_()  # (BN, R, R)
+    total = shares.sum(dim=2, keepdim=True).float()  # (BN, R, 1), added up in float32
+    least, most = torch.aminmax(total)
+    if not (least > SMALLEST_TOTAL and most < LARGEST_TOTAL):  # also for NaN
+        return None
+    return torch.bmm(shares, value).float().div_(total).to(value.dtype)
+
+
+def _scores(query: Tensor, key: Tensor, row_bias: Tensor | None) -> Tensor:
+    """(BN, R, S) twice and (BN, 1, R) -> (BN, R, R)"""
+    keys = key.transpose(1, 2)
+    return torch.bmm(query, keys) if row_bias is None else torch.baddbmm(row_bias, query, keys)

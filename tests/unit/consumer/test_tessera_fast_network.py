@@ -66,11 +66,14 @@ def test_a_row_counted_twice_weighs_as_much_as_two_equal_rows_and_one_counted_ne
         )
 
 
+@pytest.mark.parametrize("scale", [1, 200])
+@pytest.mark.parametrize(("rows", "size"), [(6, 8), (9, 4)])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_attention_is_softmax_of_the_products(dtype):
+def test_attention_is_softmax_of_the_products_however_large_they_are(dtype, rows, size, scale):
     generator = torch.Generator().manual_seed(5)
-    query, key, value = torch.randn((3, 2, 3, 6, 8), generator=generator)
-    shares = torch.softmax(query @ key.transpose(2, 3), dim=3)
-    expected = (shares @ value).transpose(1, 2).reshape(12, 24)
-    got = attend(query.to(dtype), key.to(dtype), value.to(dtype), None)
+    query, key, value = torch.randn((3, 2, 3, rows, size), generator=generator).to(dtype)
+    query = scale * query
+    shares = torch.softmax((query @ key.transpose(2, 3)).float(), dim=3)
+    expected = (shares @ value.float()).transpose(1, 2).reshape(2 * rows, 3 * size)
+    got = attend(query, key, value, None)
     torch.testing.assert_close(got.float(), expected, atol=TOLERANCE[dtype], rtol=TOLERANCE[dtype])
