@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import socket
@@ -53,6 +54,8 @@ from contract.ledger import LedgerWriter
 from contract.log_lines import set_up_logging
 from contract.queue_names import queue_names
 from contract.tile_queues.azure import AzureTileQueue
+
+DISK_FAULTS = frozenset({errno.EROFS, errno.EIO, errno.ENOSPC, errno.EDQUOT})
 
 
 def run_worker(
@@ -288,12 +291,14 @@ def machine(settings: Settings, stac_url: str) -> Machine:
 
 
 def check_folder(folder: Path) -> None:
-    """BadInput unless files can be written there."""
+    """BadInput for a folder that cannot be used; a disk that fails is another matter."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with TemporaryFile(dir=folder):
             pass
     except OSError as error:
+        if error.errno in DISK_FAULTS:
+            return  # no mistake of a person: the look at the machine finds it again, and the worker is unfit
         raise BadInput(f"{folder} cannot be written: {error.strerror}; name another folder") from error
 
 
