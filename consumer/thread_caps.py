@@ -25,10 +25,4 @@ GDAL_CACHE_SHARE = 0.05
 def thread_caps(threads: int, memory_bytes: int) -> dict[str, str]:
     """Variables for a process that may use so many threads at once and holds so much in tiles."""
     gdal_cache_megabytes = max(16, int(memory_bytes * GDAL_CACHE_SHARE) // 1024**2)
-    return {
-        **dict.fromkeys(POOLS, str(threads)),
-        "OMP_DYNAMIC": "FALSE",
-        # Threads that spin while they wait take the core from whoever they wait for.
-        "OMP_WAIT_POLICY": "PASSIVE",
-        "GDAL_CACHEMAX": str(gdal_cache_megabytes),
-    }
+    return {**dict.fromkeys(POOLS, str(threads)), "GDAL_CACHEMAX": str(gdal_cache_megabytes)}
