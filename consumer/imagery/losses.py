@@ -13,12 +13,14 @@ from typing import Literal
 
 from contract.errors import TryLater
 
-LossCause = Literal["missing", "unreadable"]
+LossCause = Literal["missing", "unreadable", "misplaced"]
+"""In the catalogue but not in the storage; there but no raster; a raster of somewhere else. Throttling and
+ended tokens are never among them: they pass, and until then the tile waits."""
 NAMED_IN_ERROR = 5
 
 
 class FileLost(Exception):
-    """One file is gone for good (`missing`) or broken where it lies (`unreadable`)."""
+    """One file is of no use, and asking again will not change that."""
 
     def __init__(self, cause: LossCause, detail: str) -> None:
         super().__init__(detail)

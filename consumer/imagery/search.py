@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from affine import Affine
 from pystac import STACError
 from pystac_client import Client
 from pystac_client.exceptions import APIError
@@ -43,6 +44,15 @@ RETRIES = Retry(
 
 
 @dataclass(frozen=True, slots=True)
+class Stated:
+    """Where a file lies, by the catalogue's word. None: it does not say."""
+
+    epsg: int | None
+    corners: tuple[float, float, float, float] | None
+    """(x, y) of the upper left corner, then of the lower right one."""
+
+
+@dataclass(frozen=True, slots=True)
 class Scene:
     """One item of the catalogue, as far as anyone here cares."""
 
@@ -58,6 +68,10 @@ class Scene:
     """`ascending`, `descending` or `unknown`."""
     baseline: str | None
     """Processing baseline of a Sentinel-2 scene ("05.11")."""
+    stated: Mapping[str, Stated] = field(default_factory=dict)
+    """By band, like `assets`."""
+    polarisations: tuple[str, ...] = ()
+    """Of a radar scene, sorted: over ice and open sea the satellites send HH and HV."""
 
     @property
     def date(self) -> str:
@@ -134,21 +148,33 @@ class Catalogue:
 def read_scene(item: Mapping[str, Any], archive: Archive) -> Scene:
     """The scene that a STAC item describes; KeyError, TypeError or ValueError if it describes none."""
     properties = item["properties"]
+    assets = {band: item["assets"][key] for band, key in archive.asset_names.items() if key in item["assets"]}
     cloud = properties.get("eo:cloud_cover")
     baseline = properties.get("s2:processing_baseline")
     return Scene(
         id=str(item["id"]),
         collection=str(item["collection"]),
         acquired=_read_time(properties["datetime"] or properties["start_datetime"]),
-        assets={
-            band: str(item["assets"][key]["href"])
-            for band, key in archive.asset_names.items()
-            if key in item["assets"]
-        },
+        assets={band: str(asset["href"]) for band, asset in assets.items()},
         cloud_percent=None if cloud is None else float(cloud),
         orbit=str(properties.get("sat:orbit_state") or "unknown").lower(),
         baseline=None if baseline is None else str(baseline),
+        stated={band: _read_stated({**properties, **asset}) for band, asset in assets.items()},
+        polarisations=tuple(sorted(map(str, properties.get("sar:polarizations") or ()))),
     )
+
+
+def _read_stated(fields: Mapping[str, Any]) -> Stated:
+    """From the projection extension, of the asset or else of the item, in its older and newer words."""
+    code = str(fields.get("proj:code") or f"EPSG:{fields.get('proj:epsg')}")
+    epsg = code.removeprefix("EPSG:")
+    transform, shape = fields.get("proj:transform"), fields.get("proj:shape")
+    corners = None
+    if transform and shape:
+        to_metres = Affine(*(float(number) for number in transform[:6]))
+        rows, columns = (int(number) for number in shape)
+        corners = (*(to_metres @ (0, 0)), *(to_metres @ (columns, rows)))
+    return Stated(int(epsg) if epsg.isdigit() else None, corners)
 
 
 def _read_time(text: str) -> datetime:

@@ -10,39 +10,36 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from consumer.imagery.layer import Layer
 from consumer.imagery.losses import FileLost, Loss
 from consumer.imagery.pixel_grid import PixelGrid
 from consumer.imagery.read import SceneReader
 from consumer.imagery.search import Scene
-from consumer.imagery.warp import Layer
+from consumer.imagery.tally import Tally
 
 Result = TypeVar("Result")
 
 
 class TileReads:
-    """Reads bands of scenes onto one grid, in a few threads of its own."""
+    """Reads bands of scenes onto one grid, in threads of its own that mostly wait."""
 
     def __init__(self, reader: SceneReader, grid: PixelGrid, threads: int) -> None:
+        """`threads`: files under way at a time, which also bounds the memory that they take."""
         self._reader = reader
         self._grid = grid
         self._threads = threads
-        self._abandoned = threading.Event()
         self._lock = threading.Lock()
+        self.tally = Tally()
         self.losses: list[Loss] = []
-        self.pixel_bytes = 0
-        """Bytes of the pixels that arrived on the grid; over the wire they travel compressed."""
 
     def band(self, scene: Scene, band: str, layer: Layer) -> NDArray[np.generic] | None:
         """(height, width); None, and noted, when this file is lost. TryLater and Stopped as the reader's."""
         try:
-            pixels = self._reader.read(scene.assets[band], self._grid, layer, self._abandoned)
+            return self._reader.read(scene, band, self._grid, layer, self.tally)
         except FileLost as error:
             with self._lock:
                 self.losses.append(Loss(scene.id, error.cause, f"{band}: {error}"))
             return None
-        with self._lock:
-            self.pixel_bytes += pixels.nbytes
-        return pixels
 
     def run(self, tasks: Iterable[Callable[[], Result]], done: Callable[[], Any]) -> list[Result]:
         """The tasks' results in their order; `done` is called in this thread as each one ends.
@@ -56,7 +53,7 @@ class TileReads:
                     future.result()
                     done()
             except BaseException:
-                self._abandoned.set()
+                self.tally.stop.set()
                 pool.shutdown(wait=True, cancel_futures=True)
                 raise
         return [future.result() for future in futures]

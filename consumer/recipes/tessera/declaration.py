@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contract.recipe import Parameter, RecipeDeclaration
 
-CODE_VERSION = "1"
+CODE_VERSION = "2"
 """Raise it with every change that gives other bytes for the same imagery and weights."""
 
 DECLARATION = RecipeDeclaration(

@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 
 from consumer.imagery.archives import SCENE_CLASSES
 from consumer.imagery.cube import OPTICAL_CHANNELS
+from consumer.imagery.layer import Layer
 from consumer.imagery.search import Scene
 from consumer.imagery.tile_reads import TileReads
-from consumer.imagery.warp import Layer
 from consumer.recipes.tessera import sentinel2
 from consumer.recipes.tessera.sentinel2 import Bools, SceneNumbers
 from consumer.recipes.tessera.series import day_of_year, keep_in_place
 
-CLASSES_LAYER = Layer("uint8", nodata=0, is_bilinear=False)
+CLASSES_LAYER = Layer("uint8", nodata=0, is_bilinear=False, stored_as=("uint8", "uint16"))
 BAND_LAYER = Layer("uint16", nodata=0, is_bilinear=True)
 READS_PER_DAY = 1 + len(OPTICAL_CHANNELS)
 

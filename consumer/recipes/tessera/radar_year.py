@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from consumer.imagery.cube import RADAR_CHANNELS
+from consumer.imagery.layer import Layer
 from consumer.imagery.search import Scene
 from consumer.imagery.tile_reads import TileReads
-from consumer.imagery.warp import Layer
 from consumer.recipes.tessera import sentinel1
 from consumer.recipes.tessera.sentinel1 import Bools, Decibels
 from consumer.recipes.tessera.series import day_of_year, keep_in_place

@@ -17,11 +17,13 @@ from typing import cast
 from consumer.imagery.archives import archive_of
 from consumer.imagery.cube import Cube
 from consumer.imagery.losses import Loss, refuse_if_too_many
+from consumer.imagery.pace_board import SharedBoard
 from consumer.imagery.pixel_grid import PixelGrid, grid_of
 from consumer.imagery.read import SceneReader
 from consumer.imagery.search import Catalogue, Scene
 from consumer.imagery.sign import signer_for
 from consumer.imagery.tile_reads import TileReads
+from consumer.imagery.turns import Turns
 from consumer.recipe import Plan, Prepared, Progress, RecipeContext, Written
 from consumer.recipes.tessera import optical_year, radar_year
 from consumer.recipes.tessera.artifacts import TileResult, write_artifacts
@@ -46,7 +48,7 @@ class Downloaded:
     cube: Cube
     used: Sequence[Scene]
     losses: Sequence[Loss]
-    pixel_bytes: int
+    wire_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,11 @@ class TesseraRecipe:
         except BadInput as error:
             raise WorkerUnfit(f"this worker cannot work on {context.dataset.name}: {error}") from error
         self._catalogue = Catalogue(context.imagery.stac_url, self._archive)
-        self._reader = SceneReader(signer_for(context.imagery.stac_url), context.scratch)
+        self._reader = SceneReader(
+            signer_for(context.imagery.stac_url),
+            # The land lies in the cache folder, which all slots of a machine share.
+            Turns(SharedBoard(context.land.parent / "pace")),
+        )
 
     def plan(self, tile: TileId) -> Plan:
         """The tile's land, and every scene of the year over it."""
@@ -135,7 +141,7 @@ class TesseraRecipe:
         return Prepared(
             tile=plan.tile,
             memory_bytes=min(plan.memory_bytes, detail.memory_bytes_with(cube)),
-            downloaded_bytes=downloaded.pixel_bytes if downloaded else 0,
+            downloaded_bytes=downloaded.wire_bytes if downloaded else 0,
             is_empty=cube is None,
             detail=prepared,
         )
@@ -182,7 +188,7 @@ class TesseraRecipe:
             sar_descending_doy=descending.doys,
         )
         used = [*optics.used, *ascending.used, *descending.used]
-        return Downloaded(cube, used, reads.losses, reads.pixel_bytes)
+        return Downloaded(cube, used, reads.losses, reads.tally.wire_bytes)
 
     def _write(self, tile: TileId, detail: PreparedTile, result: Embedding | None, folder: Path) -> Written:
         return write_artifacts(

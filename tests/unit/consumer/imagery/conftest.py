@@ -16,6 +16,7 @@ class Storage:
     def __init__(self, url: str) -> None:
         self.url = url
         self.files: dict[str, bytes] = {}
+        self.serves_ranges = True
         self.failures: deque[int | str] = deque()
         self.fails_when: Callable[[str, str], int | None] = lambda method, target: None
         """(method, path with query) -> the status of a lasting failure."""
@@ -49,7 +50,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def serve(self, body, asked, *, is_cut):
         total, status, headers = len(body), 200, {}
-        if asked:
+        if asked and self.server.storage.serves_ranges:
             first, _, last = asked.removeprefix("bytes=").partition("-")
             end = min(int(last or total - 1), total - 1)
             body = body[int(first) : end + 1]

@@ -1,18 +1,35 @@
 """Scenes made on the spot, and what a plain reprojection makes of them."""
 
+from datetime import UTC, datetime
+
 import numpy as np
 from affine import Affine
 from rasterio.enums import Resampling
 from rasterio.io import MemoryFile
 from rasterio.warp import reproject
 
+from consumer.imagery.layer import Layer
 from consumer.imagery.pixel_grid import PixelGrid
-from consumer.imagery.warp import Layer
+from consumer.imagery.search import Scene
 
 OPTICAL = Layer("uint16", nodata=0, is_bilinear=True)
-CLASSES = Layer("uint8", nodata=0, is_bilinear=False)
+CLASSES = Layer("uint8", nodata=0, is_bilinear=False, stored_as=("uint8", "uint16"))
 SCENE_TRANSFORM = Affine(10, 0, 500_000, 0, -10, 6_000_000)
 GRID = PixelGrid(epsg=32630, left=500_333.3, top=5_999_444.4, resolution=10, width=60, height=50)
+
+
+def scene_at(href, band="B02", **fields):
+    """A scene of one file, as the catalogue would tell of it."""
+    return Scene(
+        id="a scene",
+        collection="any",
+        acquired=datetime(2024, 6, 1, tzinfo=UTC),
+        assets={band: href},
+        cloud_percent=None,
+        orbit="unknown",
+        baseline=None,
+        **fields,
+    )
 
 
 def noise():

@@ -8,7 +8,7 @@ import pytest
 from affine import Affine
 from rasterio.io import MemoryFile
 
-from consumer.imagery import read, warp
+from consumer.imagery import answers
 from consumer.imagery.cube import OPTICAL_CHANNELS
 from consumer.imagery.losses import Loss, count_by_cause, refuse_if_too_many
 from consumer.imagery.pixel_grid import PixelGrid
@@ -30,10 +30,10 @@ CLEAR, CLOUD = 4, 9
 
 
 @pytest.fixture
-def reads(tmp_path, monkeypatch):
-    monkeypatch.setattr(read, "FIRST_PAUSE_SECONDS", 0.001)
-    monkeypatch.setitem(warp.GDAL_OPTIONS, "GDAL_HTTP_RETRY_DELAY", 0.001)
-    return TileReads(SceneReader(NoSigning(), tmp_path), GRID, threads=3)
+def reads(monkeypatch):
+    monkeypatch.setattr(answers, "FIRST_PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr(answers, "PATIENCE_SECONDS", 0.01)
+    return TileReads(SceneReader(NoSigning()), GRID, threads=3)
 
 
 @pytest.fixture

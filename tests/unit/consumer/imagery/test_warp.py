@@ -1,7 +1,5 @@
 """Which pixels come out of a file, and how little of it is fetched for them."""
 
-import threading
-
 import numpy as np
 import pytest
 import rasterio.warp
@@ -10,8 +8,9 @@ from affine import Affine
 from consumer.imagery.pixel_grid import PixelGrid
 from consumer.imagery.read import SceneReader
 from consumer.imagery.sign import NoSigning
-from consumer.imagery.warp import fitting_overview, read_on_grid
-from tests.unit.consumer.imagery.plain_scenes import CLASSES, GRID, OPTICAL, cog, noise, reference
+from consumer.imagery.tally import Tally
+from consumer.imagery.tiff import fitting_overview
+from tests.unit.consumer.imagery.plain_scenes import CLASSES, GRID, OPTICAL, cog, noise, reference, scene_at
 
 
 @pytest.fixture
@@ -20,12 +19,12 @@ def scene():
 
 
 @pytest.fixture
-def reader(tmp_path):
-    return SceneReader(NoSigning(), tmp_path)
+def reader():
+    return SceneReader(NoSigning())
 
 
 def read_scene(reader, storage, layer=OPTICAL, grid=GRID):
-    return reader.read(f"{storage.url}/scene.tif", grid, layer, threading.Event())
+    return reader.read(scene_at(f"{storage.url}/scene.tif"), "B02", grid, layer, Tally())
 
 
 @pytest.mark.parametrize("layer", [OPTICAL, CLASSES])
@@ -106,8 +105,3 @@ def test_a_coarse_grid_is_read_from_an_overview(reader, storage, scene):
 )
 def test_the_coarsest_overview_that_is_fine_enough(native, factors, wanted, index):
     assert fitting_overview(native, factors, wanted) == index
-
-
-def test_a_local_file_reads_like_a_remote_one(tmp_path, scene):
-    (tmp_path / "scene.tif").write_bytes(cog(scene))
-    np.testing.assert_array_equal(read_on_grid(str(tmp_path / "scene.tif"), GRID, OPTICAL), reference(scene))

@@ -1,0 +1,164 @@
+"""Pixels moved onto another grid of the same coordinate system: row and column weights, nothing else. Pure.
+
+The same numbers as GDAL's warper gives: an interpolation between the four pixels around each point,
+of which those without data are left out and the others' weights stretched to 1. The general warper
+takes ten times as long for it, because it does not know that the two axes are independent.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+ROWS_AT_ONCE = 64
+"""So that what is computed stays in the processor's cache: measured four times as fast as the whole."""
+EDGE_TOLERANCE = 1e-10
+"""Pixels. As in GDAL: a point that rounding puts just before a pixel belongs to it."""
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Axis:
+    """Where the centres of n target pixels lie among the source's pixels, along one axis."""
+
+    position: Floats
+    """(n,) in source pixels: 0 is the outer edge of the first one."""
+    source_pixels: int
+    """Of the whole source."""
+
+    @classmethod
+    def between(
+        cls,
+        *,
+        first_edge: float,
+        step: float,
+        count: int,
+        source_edge: float,
+        source_step: float,
+        source_pixels: int,
+    ) -> Axis:
+        """Edges and steps in metres; steps are negative for rows that run southwards."""
+        centres = first_edge + (np.arange(count, dtype=np.float64) + 0.5) * step
+        return cls((centres - source_edge) / source_step, source_pixels)
+
+    @property
+    def is_inside(self) -> NDArray[np.bool_]:
+        """(n,) whether the centre lies in the source."""
+        inside: NDArray[np.bool_] = (self.position >= 0) & (self.position < self.source_pixels)
+        return inside
+
+    @property
+    def nearest(self) -> NDArray[np.int64]:
+        """(n,) the source pixel that each centre lies in."""
+        return np.floor(self.position + EDGE_TOLERANCE).astype(np.int64)
+
+    @property
+    def lower(self) -> NDArray[np.int64]:
+        """(n,) the first of the two source pixels around each centre; -1 before the first."""
+        return np.floor(self.position - 0.5).astype(np.int64)
+
+    @property
+    def share(self) -> Floats:
+        """(n,) how much of the second of the two is taken."""
+        share: Floats = self.position - 0.5 - self.lower
+        return share
+
+    def window(self) -> tuple[int, int]:
+        """(first, end) of the source pixels that matter, cut to the source; empty when none does."""
+        first = max(int(self.lower[0]), 0)
+        return first, max(min(int(self.lower[-1]) + 2, self.source_pixels), first)
+
+
+def take_nearest(
+    pixels: NDArray[np.generic], origin: tuple[int, int], rows: Axis, columns: Axis, nodata: float
+) -> NDArray[np.generic]:
+    """The pixel that each target centre lies in. `pixels` begin at `origin` (row, column) of the source."""
+    result = np.full((len(rows.position), len(columns.position)), nodata, dtype=pixels.dtype)
+    inside_rows, inside_columns = np.flatnonzero(rows.is_inside), np.flatnonzero(columns.is_inside)
+    if len(inside_rows) and len(inside_columns):
+        taken_rows = rows.nearest[inside_rows] - origin[0]
+        taken_columns = columns.nearest[inside_columns] - origin[1]
+        result[np.ix_(inside_rows, inside_columns)] = pixels[np.ix_(taken_rows, taken_columns)]
+    return result
+
+
+def interpolate(
+    pixels: NDArray[np.generic], origin: tuple[int, int], rows: Axis, columns: Axis, nodata: float
+) -> NDArray[np.generic]:
+    """Bilinear, rounded to the source's type. `pixels` begin at `origin` (row, column) of the source."""
+    height, width = pixels.shape
+    # Repeating the outermost pixel costs no accuracy: what lies outside is left out by its weight.
+    left = np.clip(columns.lower - origin[1], 0, width - 1)
+    right = np.clip(columns.lower + 1 - origin[1], 0, width - 1)
+    above = np.clip(rows.lower - origin[0], 0, height - 1)
+    below = np.clip(rows.lower + 1 - origin[0], 0, height - 1)
+    centre_column = np.clip(columns.nearest - origin[1], 0, width - 1)
+    centre_row = np.clip(rows.nearest - origin[0], 0, height - 1)
+    result = np.empty((len(above), len(left)), dtype=pixels.dtype)
+    for start in range(0, len(above), ROWS_AT_ONCE):
+        part = slice(start, start + ROWS_AT_ONCE)
+        first, end = int(above[part][0]), int(below[part][-1]) + 1
+        taps = _Taps(
+            left=left,
+            right=right,
+            right_share=columns.share,
+            above=above[part] - first,
+            below=below[part] - first,
+            below_share=rows.share[part, np.newaxis],
+            centre=np.ix_(centre_row[part] - first, centre_column),
+        )
+        result[part] = _interpolate_rows(pixels[first:end], taps, nodata)
+    result[~rows.is_inside] = nodata
+    result[:, ~columns.is_inside] = nodata
+    return result
+
+
+@dataclass(frozen=True, eq=False)
+class _Taps:
+    """Which pixels are mixed, and how."""
+
+    left: NDArray[np.int64]
+    right: NDArray[np.int64]
+    right_share: Floats
+    above: NDArray[np.int64]
+    below: NDArray[np.int64]
+    below_share: Floats
+    centre: tuple[NDArray[np.int64], ...]
+    """Rows and columns of the pixel that each target's centre lies in."""
+
+    def mix(self, pixels: Floats) -> Floats:
+        """Columns first: they are taken from fewer rows."""
+        across = np.take(pixels, self.left, axis=1)
+        across *= 1 - self.right_share
+        second = np.take(pixels, self.right, axis=1)
+        second *= self.right_share
+        across += second
+        mixed: Floats = across[self.above]
+        mixed *= 1 - self.below_share
+        lower = across[self.below]
+        lower *= self.below_share
+        mixed += lower
+        return mixed
+
+
+def _interpolate_rows(pixels: NDArray[np.generic], taps: _Taps, nodata: float) -> NDArray[np.generic]:
+    has_data = ~np.isnan(pixels) if np.isnan(nodata) else pixels != nodata
+    if has_data.all():
+        return _rounded(taps.mix(pixels.astype(np.float64)), pixels.dtype)
+    values = taps.mix(np.where(has_data, pixels, 0).astype(np.float64))
+    weights = taps.mix(has_data.astype(np.float64))
+    # As in GDAL: the pixel at the centre must have data, whatever its neighbours have.
+    seen = has_data[taps.centre] & (weights > 1e-6)
+    np.divide(values, weights, out=values, where=seen)
+    values[~seen] = nodata
+    return _rounded(values, pixels.dtype)
+
+
+def _rounded(values: Floats, dtype: np.dtype[np.generic]) -> NDArray[np.generic]:
+    if dtype.kind == "f":
+        return values.astype(dtype)
+    values += 0.5
+    return np.floor(values, out=values).astype(dtype)
