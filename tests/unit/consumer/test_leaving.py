@@ -78,6 +78,18 @@ def test_a_tile_handed_back_in_the_middle_is_dropped_by_its_own_thread(world):
     ]
 
 
+def test_settling_a_tile_that_was_handed_back_asks_the_storage_nothing(world):
+    requests = []
+    worker, (work, *_) = take(world, lambda *request: requests.append(request))
+    for stage in (worker.parts.steps.download, worker.parts.steps.infer, worker.parts.steps.upload):
+        stage(work)
+    worker.parts.leaving.free(frozenset(Stage), departure(is_eviction=True))
+    requests.clear()
+    worker.parts.steps.settle(work)
+    assert requests == []
+    assert work not in worker.parts.state.in_hand()
+
+
 @pytest.mark.parametrize(("progress", "is_stopped"), [(0.01, True), (0.5, True), (0.99, False)])
 def test_only_an_inference_that_cannot_end_in_time_is_stopped(world, progress, is_stopped):
     worker, (work, *others) = take(world)

@@ -120,3 +120,30 @@ def test_a_scratch_folder_that_vanishes_while_writing_costs_a_second_writing(wor
     worker.parts.steps.settle(work)
     assert len(calls) == 2
     assert completion(world.store, job.id).committed == 1
+
+
+def test_the_fourth_worker_of_a_tile_that_killed_three_alone_gives_it_up(world):
+    job = world.ask()
+    for _ in range(2):  # two workers took it and were never heard of again: from now on it runs alone
+        assert world.queues.tiles.receive(1, 30)
+        world.now += 31
+    for deaths in range(3):
+        worker = StepWorker(world, f"w{deaths}")
+        (work,) = worker.receive()
+        assert work.is_solo
+        assert work.message.solo_deaths == deaths
+        worker.parts.steps.download(work)  # prepared it, and died
+        world.now += 91
+    assert StepWorker(world, "w3").receive() == []
+    assert world.depths() == (0, 0, 1)
+    assert completion(world.store, job.id).explained == 1
+
+
+def test_a_suspect_that_dies_before_it_is_prepared_is_not_charged(world):
+    world.ask()
+    for number in range(6):
+        worker = StepWorker(world, f"w{number}")
+        (work,) = worker.receive()
+        assert work.is_solo is (number >= 2)
+        assert work.message.solo_deaths == 0
+        world.now += 91
