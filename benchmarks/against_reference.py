@@ -112,7 +112,7 @@ def first_generation(folder: Path, checkpoint: Path, tile: Path) -> Callable[[in
         sampler = entry.BucketBatchSampler(dataset, batch_size=batch_size)
         quantised = np.zeros((dataset.H, dataset.W, config["save_embedding_dim"]), dtype=np.int8)
         scales = np.zeros((dataset.H, dataset.W), dtype=np.float32)
-        for batch in DataLoader(dataset, batch_sampler=sampler, collate_fn=entry._collate)  # noqa: SLF001:
+        for batch in DataLoader(dataset, batch_sampler=sampler, collate_fn=entry._collate):  # noqa: SLF001
             embedding = model(batch["s2"], batch["s1"])[:, : quantised.shape[2]].float()
             codes, scale = entry.quantize_tensor_symmetric_per_row(embedding, bits=8)
             at = batch["i"].numpy(), batch["j"].numpy()

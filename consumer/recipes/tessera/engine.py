@@ -6,7 +6,7 @@ but the cube, the weights, the device class, the dtype and the engine's batch si
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from threading import Event
 from typing import Literal
@@ -16,6 +16,9 @@ import torch
 from numpy.typing import NDArray
 
 from consumer.imagery.cube import Cube
+from consumer.recipes.tessera.ahead import prepared_ahead
+from consumer.recipes.tessera.batch_size import CPU_BLOCK_PIXELS, batch_size_for
+from consumer.recipes.tessera.cuda_graphs import GraphedBackbone
 from consumer.recipes.tessera.device import device_named, naming_device_faults, products_type
 from consumer.recipes.tessera.fast_network import Encoder, FastNetwork, PlainNetwork, Runner
 from consumer.recipes.tessera.network import build_network
@@ -32,17 +35,12 @@ from consumer.recipes.tessera.packed import Packer
 from consumer.recipes.tessera.progress import Progress
 from consumer.recipes.tessera.quantise import quantise
 from consumer.recipes.tessera.sampling import Indices, sampling_rule
+from consumer.recipes.tessera.upload import upload
 from consumer.recipes.tessera.weights import Weights
 from contract.errors import BadInput, GiveUp, WorkerUnfit
 
 Dtype = Literal["fp32", "bf16"]
 
-BLOCK_PIXELS = 32_768
-"""Pixels of a block when its rows are not given: enough to fill batches, small beside a cube."""
-CPU_BATCH_TOKENS = 4_096
-"""Tokens (pixels x observations) of a batch on a CPU; anything from 1024 to 8192 is within a few percent."""
-GPU_BATCH_TOKENS = 262_144
-"""Tokens of a batch that fill a GPU."""
 REDUCE_PIXELS = 4_096
 """Pixels that go through the reducer at a time: its inner layer is 4 D wide."""
 
@@ -89,16 +87,13 @@ class Engine:
         self.weights = weights
         self.device = device_named(device)
         self.dtype: Dtype = dtype
-        self._batch_pixels = batch_pixels
+        self._fixed_batch_pixels = batch_pixels
         self._rule = sampling_rule(weights.dimensions)
         self._statistics = statistics_for(weights.dimensions.family, data_source)
         with naming_device_faults(self.device, weights.model):
-            network = build_network(weights.dimensions, dict(weights.state))
-            if is_plain:
-                self._runner: Runner = PlainNetwork(network, self.device)
-            else:
-                products = products_type(self.device, dtype)
-                self._runner = FastNetwork(network, Packer(self.device, products, CPU_BATCH_TOKENS))
+            self.products = torch.float32 if is_plain else products_type(self.device, dtype)
+            self.batch_size = batch_size_for(self.device, weights.dimensions, self.products)
+            self._runner = self._network(is_plain=is_plain)
 
     def infer(
         self,
@@ -125,8 +120,8 @@ class Engine:
             floats=self._no_floats(cube.height, cube.width) if keep_floats else None,
         )
         tracker = Progress(2 * int(land.sum()), progress, stop)
-        for rows in blocks(cube, block_rows):
-            block = self.infer_block(cube, rows, land[rows], keep_floats=keep_floats, progress=tracker)
+        for rows, sensors in self._sensors_of(cube, blocks(cube, block_rows, self.batch_size.block_pixels)):
+            block = self._infer_sensors(sensors, land[rows], keep_floats=keep_floats, progress=tracker)
             whole.quantised[rows] = block.quantised
             whole.scales[rows] = block.scales
             if whole.floats is not None and block.floats is not None:
@@ -145,10 +140,54 @@ class Engine:
         progress: Progress | None = None,
     ) -> Embedding:
         """The same for some rows alone; `land` has the block's shape."""
-        height, width = land.shape
-        progress = progress or Progress()
         with naming_device_faults(self.device, self.weights.model), torch.inference_mode():
-            optical, radar = self._sensors(cube, rows)
+            sensors = self._sensors(cube, rows)
+        return self._infer_sensors(sensors, land, keep_floats=keep_floats, progress=progress or Progress())
+
+    def sequence_lengths(self, cube: Cube, rows: slice) -> NDArray[np.int64]:
+        """How many rows of each sensor the network sees: (H, W, 2), Sentinel-2 then Sentinel-1."""
+        sensors = self._sensors(cube, rows)
+        lengths = np.stack([target_lengths(sensor, self._rule) for sensor in sensors], axis=1)
+        return lengths.reshape(-1, cube.width, 2)
+
+    def _network(self, *, is_plain: bool) -> Runner:
+        network = build_network(self.weights.dimensions, dict(self.weights.state))
+        if is_plain:
+            return PlainNetwork(network, self.device)
+        packer = Packer(self.device, self.products, rows=self.batch_size.tokens)
+        if not self.batch_size.is_static:
+            return FastNetwork(network, packer)
+        return FastNetwork(network, packer, lambda part: GraphedBackbone(part, self._batch_pixels))
+
+    def _sensors_of(self, cube: Cube, rows: list[slice]) -> Iterator[tuple[slice, tuple[Sensor, Sensor]]]:
+        """Each block's sensors; on a GPU the next block's are uploaded beside the work on this one.
+
+        Nothing is freed too early: a block ends with a transfer back that waits for all work on it.
+        """
+        if self.device.type == "cpu":
+            yield from ((block, self._sensors(cube, block)) for block in rows)
+            return
+        stream = torch.cuda.Stream(self.device)
+
+        def upload_block(block: slice) -> tuple[Sensor, Sensor]:
+            with torch.inference_mode(), torch.cuda.stream(stream):
+                sensors = self._sensors(cube, block)
+                stream.synchronize()
+                return sensors
+
+        yield from prepared_ahead(rows, upload_block)
+
+    def _infer_sensors(
+        self,
+        sensors: tuple[Sensor, Sensor],
+        land: NDArray[np.bool_],
+        *,
+        keep_floats: bool,
+        progress: Progress,
+    ) -> Embedding:
+        height, width = land.shape
+        optical, radar = sensors
+        with naming_device_faults(self.device, self.weights.model), torch.inference_mode():
             pixels = encoded_pixels(optical, radar, land.reshape(-1), self._rule)
             progress.done("gather")
             floats = self._represent(optical, radar, pixels, progress)
@@ -163,12 +202,6 @@ class Engine:
             kept = self._no_floats(height, width)
             kept.reshape(height * width, -1)[pixels] = floats
         return Embedding(quantised.reshape(height, width, saved), scales.reshape(height, width), kept)
-
-    def sequence_lengths(self, cube: Cube, rows: slice) -> NDArray[np.int64]:
-        """How many rows of each sensor the network sees: (H, W, 2), Sentinel-2 then Sentinel-1."""
-        sensors = self._sensors(cube, rows)
-        lengths = np.stack([target_lengths(sensor, self._rule) for sensor in sensors], axis=1)
-        return lengths.reshape(-1, cube.width, 2)
 
     def _sensors(self, cube: Cube, rows: slice) -> tuple[Sensor, Sensor]:
         return (
@@ -194,19 +227,16 @@ class Engine:
         pooled = torch.empty((len(pixels), self.weights.dimensions.width), device=self.device)
         place = np.empty(len(sensor.counts), dtype=np.int64)  # block position -> row of `pooled`
         place[pixels] = np.arange(len(pixels))
-        distinct = self.device.type == "cpu"
-        for batch in batches(sensor, pixels, self._rule, self._batch_size, distinct=distinct):
+        distinct = not self.batch_size.is_static
+        for batch in batches(sensor, pixels, self._rule, self._batch_pixels, distinct=distinct):
             progress.done("gather")
-            rows = torch.from_numpy(place[batch.pixels]).to(self.device)
+            rows = upload(place[batch.pixels], self.device)
             pooled[rows] = encode(batch.sequences, progress.done)
             progress.advance(len(batch.pixels))
         return pooled
 
-    def _batch_size(self, length: int) -> int:
-        if self._batch_pixels is not None:
-            return self._batch_pixels
-        tokens = CPU_BATCH_TOKENS if self.device.type == "cpu" else GPU_BATCH_TOKENS
-        return max(1, tokens // length)
+    def _batch_pixels(self, length: int) -> int:
+        return self._fixed_batch_pixels or self.batch_size.pixels(length)
 
     def _no_floats(self, height: int, width: int) -> NDArray[np.float32]:
         return np.zeros((height, width, self.weights.dimensions.representation), dtype=np.float32)
@@ -220,9 +250,9 @@ class Engine:
             raise GiveUp(text) if self.device.type == "cpu" else WorkerUnfit(text)
 
 
-def blocks(cube: Cube, block_rows: int | None = None) -> list[slice]:
-    """The cube's rows cut into blocks, all of one height but the last."""
-    rows = block_rows or max(1, BLOCK_PIXELS // cube.width)
+def blocks(cube: Cube, block_rows: int | None = None, pixels: int = CPU_BLOCK_PIXELS) -> list[slice]:
+    """The cube's rows cut into blocks, all of one height but the last; of about `pixels` if not given."""
+    rows = block_rows or max(1, pixels // cube.width)
     return [slice(start, min(start + rows, cube.height)) for start in range(0, cube.height, rows)]
 
 

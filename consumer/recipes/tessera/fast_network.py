@@ -5,6 +5,7 @@ Both take the same sequences, so one can be held against the other.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 import torch
@@ -39,9 +40,14 @@ class Runner(Protocol):
 class FastNetwork:
     """The network's weights packed for one device and number type."""
 
-    def __init__(self, network: Network, packer: Packer) -> None:
-        self.optical = FastBackbone(network.s2_backbone, packer)
-        self.radar = FastBackbone(network.s1_backbone, packer)
+    def __init__(
+        self, network: Network, packer: Packer, wrap: Callable[[FastBackbone], Encoder] | None = None
+    ) -> None:
+        """wrap: what is put around each backbone, if anything."""
+        self.backbones = tuple(
+            FastBackbone(backbone, packer) for backbone in (network.s2_backbone, network.s1_backbone)
+        )
+        self.optical, self.radar = (wrap(backbone) if wrap else backbone for backbone in self.backbones)
         self._reducer = FastReducer(network.dim_reducer, packer.exact())
         self._standardises = isinstance(network, NetworkV2)
 
