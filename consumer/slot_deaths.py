@@ -7,13 +7,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from consumer.exit_codes import ExitCode
-from consumer.notices.signals import EXIT_AT_ONCE
 
 DEATHS_WINDOW_SECONDS = 600.0
 MOST_DEATHS = 3
 """So many faults within the window: the slot stays down, since whatever kills it is still there."""
 FIRST_PAUSE_SECONDS = 1.0
 PAUSE_FACTOR = 10.0
+
+TOLD_TWICE = 130
+"""Status of a process that ended at once because of a second signal (consumer/notices/signals.py)."""
 
 SEVERITY = (
     ExitCode.UNFIT,
@@ -59,7 +61,7 @@ def judge_death(status: int, deaths: Sequence[float], now: float) -> Restart | S
     code = exit_code(status)
     if code in _FINAL:
         return StayDown(_FINAL[code], is_fault=code in (ExitCode.UNFIT, ExitCode.BAD_INPUT))
-    if status == EXIT_AT_ONCE:
+    if status == TOLD_TWICE:
         return StayDown("it was told twice to go", is_fault=False)
     recent = 1 + sum(now - death < DEATHS_WINDOW_SECONDS for death in deaths)
     if recent >= MOST_DEATHS:

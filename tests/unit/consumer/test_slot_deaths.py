@@ -5,9 +5,11 @@ import signal
 import pytest
 
 from consumer.exit_codes import ExitCode
+from consumer.notices.signals import EXIT_AT_ONCE
 from consumer.slot_deaths import (
     DEATHS_WINDOW_SECONDS,
     SEVERITY,
+    TOLD_TWICE,
     Restart,
     StayDown,
     describe,
@@ -40,7 +42,7 @@ def test_deaths_of_long_ago_are_forgotten():
         (ExitCode.EVICTED, False),
         (ExitCode.UNFIT, True),
         (ExitCode.BAD_INPUT, True),
-        (130, False),
+        (TOLD_TWICE, False),
     ],
 )
 def test_an_end_that_a_new_start_would_repeat_is_final(status, is_fault):
@@ -62,3 +64,7 @@ def test_a_status_is_named_for_a_person():
     assert describe(21) == "unfit (21)"
     assert describe(130) == "status 130"
     assert describe(-200) == "signal 200"
+
+
+def test_the_supervisor_knows_the_status_of_a_slot_that_was_told_twice():
+    assert TOLD_TWICE == EXIT_AT_ONCE
