@@ -8,11 +8,19 @@ from dataclasses import dataclass
 
 from contract import artifact_names
 from contract.blob_store import BlobStore
-from contract.errors import BadInput, GiveUp, NotFound
+from contract.errors import BadInput, GiveUp, NotFound, Stopped
 from contract.job import Job, JobState, decode_job, decode_job_status
 
 STATE_SECONDS = 15.0
 """How old a job's state may be: a pause or cancellation takes that long to reach everybody."""
+
+
+class JobHeld(Stopped):
+    """The job is paused: its tiles wait in the queue."""
+
+
+class JobCancelled(Stopped):
+    """The job is cancelled: its messages end here, without a download."""
 
 
 @dataclass(slots=True)
@@ -51,6 +59,14 @@ class JobWatch:
                 seen = _Seen(self._read_state(job_id), time.monotonic())
                 self._states[job_id] = seen
             return seen.state
+
+    def check(self, job_id: str) -> None:
+        """JobHeld or JobCancelled when nothing should be done for the job now."""
+        state = self.state(job_id)
+        if state is JobState.CANCELLED:
+            raise JobCancelled(f"job {job_id} is cancelled")
+        if state is JobState.PAUSED:
+            raise JobHeld(f"job {job_id} is paused")
 
     def _read_state(self, job_id: str) -> JobState:
         try:

@@ -33,14 +33,15 @@ from consumer.report import Identity, Reporter
 from consumer.selftest import NO_CATALOGUE, machine_checks, recipe_check, report
 from consumer.settings import Settings
 from consumer.shared_state import SharedState
-from consumer.slot_process import slot_arguments, slot_environ, start_slot
+from consumer.slot_process import slot_arguments, slot_command, slot_environ, start_slot
 from consumer.slots import Slot, plan_slots
 from consumer.stages.download import DownloadStage
 from consumer.stages.infer import InferStage
+from consumer.stages.prepare import PrepareStage
 from consumer.stages.receive import ReceiveStage
 from consumer.stages.settle import SettleStage
 from consumer.stages.upload import UploadStage
-from consumer.supervisor import Supervisor
+from consumer.supervisor import KILL_AFTER_GRACE_SECONDS, Supervisor
 from consumer.worker import UNTIL_EMPTY_CHECK_SECONDS, Steps, Worker
 from contract.azure_clients import AzureClients, storage_endpoints
 from contract.blob_store import BlobStore
@@ -101,10 +102,12 @@ def run_slots(
     return Supervisor(
         slots,
         lambda slot: start_slot(
-            slot, arguments, slot_environ(environ, slot, name=name, scratch=scratch(slot))
+            slot,
+            slot_command(slot, os.getpid(), arguments),
+            slot_environ(environ, slot, name=name, scratch=scratch(slot)),
         ),
         scratch=scratch,
-        grace_seconds=settings.grace_seconds,
+        kill_seconds=settings.grace_seconds + KILL_AFTER_GRACE_SECONDS,
         signals=signals,
         notice=lambda: "halt file" if halt.is_there() else "",
     ).run()
@@ -211,8 +214,10 @@ def build_parts(
     )
     datasets = OpenDatasets(store, machine(settings, fleet.stac_url))
     upload = UploadStage(store, settings.scratch_folder, worker)
+    jobs = JobWatch(store)
     steps = Steps(
-        download=DownloadStage(store, JobWatch(store), datasets, budget, keeper),
+        download=DownloadStage(store, jobs, datasets, budget),
+        prepare=PrepareStage(jobs, keeper),
         infer=InferStage(state.busy),
         upload=lambda work: patience.call(lambda: upload(work), work),
         settle=settle,

@@ -62,6 +62,8 @@ class Work:
     reserved_bytes: int = 0
     recipe: Recipe | None = None
     plan: Plan | None = None
+    downloaded: Any = None
+    """The recipe's own, between download and preparation."""
     prepared: Prepared | None = None
     result: Any = None
     written: Written | None = None

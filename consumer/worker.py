@@ -52,9 +52,15 @@ class Steps:
     """What the pipeline's threads run; made in wiring.py."""
 
     download: Callable[[Work], None]
+    prepare: Callable[[Work], None]
     infer: Callable[[Work], None]
     upload: Callable[[Work], None]
     settle: Callable[[Work], None]
+
+    def fetch(self, work: Work) -> None:
+        """Download and preparation, in one thread: the one waits for the network, the other for a core."""
+        self.download(work)
+        self.prepare(work)
 
 
 class Worker:
@@ -94,7 +100,7 @@ class Worker:
         self._pipeline: Pipeline[Work] = Pipeline(
             [
                 # Room for all tiles and the marks that end the threads: the main thread never waits here.
-                StageSpec("download", steps.download, threads=most, waiting=2 * most),
+                StageSpec("download", steps.fetch, threads=most, waiting=2 * most),
                 StageSpec("infer", steps.infer, threads=1, waiting=most),
                 StageSpec("upload", steps.upload, threads=UPLOAD_THREADS, waiting=most),
                 StageSpec("settle", steps.settle, threads=UPLOAD_THREADS, waiting=most, always=True),

@@ -14,13 +14,13 @@ from dataclasses import dataclass, replace
 
 import structlog
 
+from consumer.job_watch import JobCancelled, JobHeld
 from consumer.lease import LeaseKeeper
 from consumer.outcome import Decision, Drop, Poison, Return, describe, judge, moved
 from consumer.patience import Patience
 from consumer.poison import poison_tile
 from consumer.prefetch import ByteBudget
 from consumer.report import Reporter
-from consumer.stages.download import JobCancelled, JobHeld
 from consumer.work import Stage, Work
 from contract import log_lines
 from contract.blob_store import BlobStore
@@ -74,7 +74,7 @@ class SettleStage:
             log.exception(log_lines.TILE_RETURNED, tile=work.tile_name, attempt=work.attempt)
         finally:
             self.keeper.release(work)
-            work.prepared, work.result = None, None
+            work.downloaded, work.prepared, work.result = None, None, None
             freed_bytes, work.reserved_bytes = work.reserved_bytes, 0
             self.budget.release(freed_bytes)
             self.on_settled(work)

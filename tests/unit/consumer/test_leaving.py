@@ -81,7 +81,7 @@ def test_a_tile_handed_back_in_the_middle_is_dropped_by_its_own_thread(world):
 def test_settling_a_tile_that_was_handed_back_asks_the_storage_nothing(world):
     requests = []
     worker, (work, *_) = take(world, lambda *request: requests.append(request))
-    for stage in (worker.parts.steps.download, worker.parts.steps.infer, worker.parts.steps.upload):
+    for stage in (worker.parts.steps.fetch, worker.parts.steps.infer, worker.parts.steps.upload):
         stage(work)
     worker.parts.leaving.free(frozenset(Stage), departure(is_eviction=True))
     requests.clear()

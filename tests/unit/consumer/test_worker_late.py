@@ -34,7 +34,7 @@ def until_upload(world, name):
     """A worker with a tile that is uploaded and not settled."""
     worker = StepWorker(world, name)
     (work,) = worker.receive()
-    for stage in (worker.parts.steps.download, worker.parts.steps.infer, worker.parts.steps.upload):
+    for stage in (worker.parts.steps.fetch, worker.parts.steps.infer, worker.parts.steps.upload):
         stage(work)
     return worker, work
 
@@ -105,7 +105,7 @@ def test_a_scratch_folder_that_vanishes_while_writing_costs_a_second_writing(wor
     job = world.ask()
     worker = StepWorker(world, "w")
     (work,) = worker.receive()
-    worker.parts.steps.download(work)
+    worker.parts.steps.fetch(work)
     write, calls = work.recipe.write, []
 
     def write_and_lose(prepared, result, folder):
@@ -132,7 +132,7 @@ def test_the_fourth_worker_of_a_tile_that_killed_three_alone_gives_it_up(world):
         (work,) = worker.receive()
         assert work.is_solo
         assert work.message.solo_deaths == deaths
-        worker.parts.steps.download(work)  # prepared it, and died
+        worker.parts.steps.fetch(work)  # prepared it, and died
         world.now += 91
     assert StepWorker(world, "w3").receive() == []
     assert world.depths() == (0, 0, 1)

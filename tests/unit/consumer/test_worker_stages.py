@@ -164,7 +164,7 @@ def test_a_bug_is_poisoned_with_where_it_was_raised(world):
     for number in range(2):
         worker = StepWorker(world, f"w{number}")
         (work,) = worker.receive()
-        worker.parts.steps.download(work)
+        worker.parts.steps.fetch(work)
         work.recipe.infer = lambda *_: 1 / 0
         worker.run(work)
         world.now += 61

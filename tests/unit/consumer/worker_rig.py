@@ -140,7 +140,7 @@ class StepWorker:
 
     def run(self, work: Work) -> Work:
         """As the pipeline does it for one item."""
-        for stage in (self.parts.steps.download, self.parts.steps.infer, self.parts.steps.upload):
+        for stage in (self.parts.steps.fetch, self.parts.steps.infer, self.parts.steps.upload):
             if work.error is None:
                 try:
                     stage(work)
