@@ -46,13 +46,20 @@ class SlotProcess:
         return self.process.pid
 
     def relay(self, out: BinaryIO) -> None:
-        """Pass on what it logged since the last call."""
+        """Pass on the lines that it logged since the last call, whole ones only: other slots log beside it."""
         with contextlib.suppress(BlockingIOError):
             while data := os.read(self.errors, READ_BYTES):
-                out.write(data)
                 *lines, self._rest = (self._rest + data).split(b"\n")
-                self.last_lines.extend(_shown(line) for line in lines if line.strip())
-        out.flush()
+                if len(self._rest) > READ_BYTES:  # no line at all
+                    lines, self._rest = [*lines, self._rest], b""
+                self._pass_on(lines, out)
+
+    def _pass_on(self, lines: Sequence[bytes], out: BinaryIO) -> None:
+        self.last_lines.extend(_shown(line) for line in lines if line.strip())
+        # Nobody may read our log any more, which is no reason to end the slots.
+        with contextlib.suppress(OSError, ValueError):
+            out.write(b"".join(line + b"\n" for line in lines))
+            out.flush()
 
     def signal(self, number: int) -> None:
         """To it and all that it started; nothing happens when they have ended."""
@@ -66,21 +73,21 @@ class SlotProcess:
         status = self.process.wait()
         self.relay(out)
         if self._rest.strip():
-            self.last_lines.append(_shown(self._rest))
+            self._pass_on([self._rest], out)
         os.close(self.errors)
         os.close(self.pid_handle)
         return status
 
 
-def start_slot(slot: Slot, arguments: Sequence[str], environ: Mapping[str, str]) -> SlotProcess:
-    """`consumer run` as this slot, in a process group of its own, pinned from its first instruction on.
+def start_slot(slot: Slot, command: Sequence[str], environ: Mapping[str, str]) -> SlotProcess:
+    """The command in a process group of its own, pinned to the slot's cores from its first instruction on.
 
-    Call it from the main thread: the kernel ties the slot's life to the thread that starts it.
+    Call it from the main thread: the kernel ties the slot's life to the thread that starts it. OSError when
+    the machine cannot start a process.
     """
     ours, theirs = os.pipe()
     os.set_blocking(ours, False)
     before = os.sched_getaffinity(0)
-    command = [sys.executable, "-m", "consumer", "run", *membership(slot, os.getpid()), *arguments]
     try:
         # Inherited by the child, and by every thread that any library of it starts.
         os.sched_setaffinity(0, slot.cores)
@@ -103,9 +110,10 @@ def start_slot(slot: Slot, arguments: Sequence[str], environ: Mapping[str, str])
     return SlotProcess(slot, process, ours, os.pidfd_open(process.pid))
 
 
-def membership(slot: Slot, supervisor: int) -> tuple[str, ...]:
-    """What a slot's command line says of it."""
-    return ("--slot", str(slot.number), str(supervisor))
+def slot_command(slot: Slot, supervisor: int, arguments: Sequence[str]) -> list[str]:
+    """`consumer run` as a slot of that supervisor."""
+    membership = ["--slot", str(slot.number), str(supervisor)]
+    return [sys.executable, "-m", "consumer", "run", *membership, *arguments]
 
 
 def slot_arguments(fleet: str | None, *, until_empty: bool, job: str | None) -> list[str]:

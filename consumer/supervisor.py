@@ -67,15 +67,16 @@ class Supervisor:
         start: Start,
         *,
         scratch: Callable[[Slot], Path],
-        grace_seconds: float,
+        kill_seconds: float,
         signals: SignalNotice,
         notice: Notice,
         errors: BinaryIO | None = None,
     ) -> None:
-        """`scratch`: each slot's own folder. `errors`: where the slots' log lines go."""
+        """`start` may raise OSError. `scratch`: each slot's own folder. `kill_seconds`: from a signal or notice to
+        the end of whoever is still there. `errors`: where the slots' log lines go; standard error."""
         self._seats = [Seat(slot, scratch(slot)) for slot in slots]
         self._start_process = start
-        self._grace_seconds = grace_seconds
+        self._kill_seconds = kill_seconds
         self._signals = signals
         self._notice = notice
         self._errors = errors or sys.stderr.buffer
@@ -104,8 +105,12 @@ class Supervisor:
         seat.restart_at = None
         seat.scratch.mkdir(parents=True, exist_ok=True)
         halt_file(seat.scratch).unlink(missing_ok=True)
-        process = self._start_process(seat.slot)
-        seat.process = process
+        try:
+            seat.process = process = self._start_process(seat.slot)
+        except OSError as error:
+            seat.status = ExitCode.FAULT
+            self._judge(seat, f"could not be started: {error}", [])
+            return
         self._selector.register(process.errors, selectors.EVENT_READ)
         self._selector.register(process.pid_handle, selectors.EVENT_READ)
         log.info(
@@ -134,7 +139,7 @@ class Supervisor:
         """Nobody is started again, and nobody stays for ever."""
         log.info(SUPERVISOR_LEAVING, reason=reason, running=len(self._running()))
         if self._kill_at is None:
-            self._kill_at = time.monotonic() + self._grace_seconds + KILL_AFTER_GRACE_SECONDS
+            self._kill_at = time.monotonic() + self._kill_seconds
         for seat in self._seats:
             seat.restart_at = None
 
@@ -147,15 +152,22 @@ class Supervisor:
                 self._bury(seat, running)
 
     def _bury(self, seat: Seat, process: SlotProcess) -> None:
-        """A process ended: say how, and decide what becomes of its slot."""
+        """A process ended."""
         self._selector.unregister(process.errors)
         self._selector.unregister(process.pid_handle)
         seat.process, seat.status = None, process.end(self._errors)
+        ended = describe(seat.status)
+        if self._is_signalled and seat.status == -signal.Signals[self._signals.name]:
+            seat.status = ExitCode.DONE  # told to go before it was far enough to listen; it held nothing yet
+        self._judge(seat, ended, list(process.last_lines))
+
+    def _judge(self, seat: Seat, ended: str, last_lines: list[str]) -> None:
+        """Say how a slot ended, and decide what becomes of it."""
         now = time.monotonic()
         judged = judge_death(seat.status, seat.deaths, now)
-        facts = {"slot": seat.slot.number, "pid": process.pid, "ended": describe(seat.status)}
+        facts = {"slot": seat.slot.number, "ended": ended, "reason": judged.reason}
         if isinstance(judged, StayDown) and not judged.is_fault:
-            log.info(SLOT_ENDED, **facts, reason=judged.reason)
+            log.info(SLOT_ENDED, **facts)
             return
         then = "stays down"
         if isinstance(judged, Restart):
@@ -163,8 +175,7 @@ class Supervisor:
             if self._kill_at is None:
                 seat.restart_at = now + judged.pause_seconds
                 then = f"starts again in {judged.pause_seconds:g} s"
-        last_lines = list(process.last_lines)
-        log.error(SLOT_ENDED, **facts, reason=judged.reason, then=then, last_lines=last_lines)
+        log.error(SLOT_ENDED, **facts, then=then, last_lines=last_lines)
 
     def _restart_due(self) -> None:
         for seat in self._seats:
