@@ -11,12 +11,14 @@ import asyncio
 import contextlib
 import sys
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
+from datetime import UTC, datetime
 from pathlib import Path
 
 from aiohttp import web
 
 from laptop_cloud import processes
+from laptop_cloud.imagery_faults import TOKEN_PATH, Day, Faults
 
 STATS_PATH = "/_stats"
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -62,40 +64,101 @@ class Counts:
             self.bytes_sent += response.content_length or 0
 
 
-def application(root: Path, *, delay_seconds: float = 0, most_at_once: int = 0) -> web.Application:
+def application(
+    root: Path, *, delay_seconds: float = 0, most_at_once: int = 0, faults: Faults | None = None
+) -> web.Application:
     """The server's routes over `root`; `most_at_once` requests are answered at a time (0: any number)."""
     counts = Counts()
     turns = asyncio.Semaphore(most_at_once) if most_at_once else contextlib.nullcontext()
+    day = Day(faults or Faults())
 
     @web.middleware
     async def counted(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if request.path == STATS_PATH:
+        if request.path == STATS_PATH or request.path.startswith(TOKEN_PATH):
             return await handler(request)
         async with turns:
             with counts.one_more():
                 await asyncio.sleep(delay_seconds)
-                try:
-                    response = await handler(request)
-                    # Only now does a file's answer look at the range, choose its status, and send.
-                    await response.prepare(request)
-                except web.HTTPException as refusal:
-                    counts.add(request, refusal)
-                    raise
+                response = await handler(request)
         counts.add(request, response)
         return response
 
     async def stats(_request: web.Request) -> web.Response:
         return web.json_response(asdict(counts))
 
+    async def token(_request: web.Request) -> web.Response:
+        query, ends = day.token()
+        return web.json_response(
+            {"token": query, "msft:expiry": datetime.fromtimestamp(ends, UTC).isoformat()}
+        )
+
+    async def file(request: web.Request) -> web.StreamResponse:
+        fate = day.fate(request.query.get("sig"))
+        await asyncio.sleep(fate.late_seconds)
+        if fate.status is not None:
+            retry_after = (
+                {} if fate.status == 403 else {"Retry-After": f"{(faults or Faults()).retry_after_seconds}"}
+            )
+            return web.Response(status=fate.status, headers=retry_after)
+        response = read_file(root, request)
+        if fate.is_cut and isinstance(response.body, bytes) and request.transport is not None:
+            await _send_half(request, response)
+        return response
+
     app = web.Application(middlewares=[counted])
     app.router.add_get(STATS_PATH, stats)
-    app.router.add_static("/", root)
+    app.router.add_get(TOKEN_PATH + "/{account}/{container}", token)
+    app.router.add_get("/{path:.+}", file)  # and HEAD
     return app
+
+
+def read_file(root: Path, request: web.Request) -> web.Response:
+    """The file below `root` that is asked for, or its range.
+
+    aiohttp's own answer for files is not used: it is sent before it can be counted, or else twice.
+    """
+    path = (root / request.match_info["path"]).resolve()
+    if not path.is_relative_to(root.resolve()) or not path.is_file():
+        return web.Response(status=404)
+    facts = path.stat()
+    headers = {"Accept-Ranges": "bytes", "ETag": f'"{facts.st_mtime_ns:x}-{facts.st_size:x}"'}
+    try:
+        asked = request.http_range
+    except ValueError:
+        return web.Response(status=416, headers=headers)
+    start, stop, _ = asked.indices(facts.st_size)
+    is_part = asked.start is not None or asked.stop is not None
+    if is_part and start >= stop:
+        return web.Response(status=416, headers={"Content-Range": f"bytes */{facts.st_size}", **headers})
+    if is_part:
+        headers["Content-Range"] = f"bytes {start}-{stop - 1}/{facts.st_size}"
+    if request.method == "HEAD":
+        headers["Content-Length"] = str(stop - start)
+        return web.Response(status=206 if is_part else 200, headers=headers)
+    with path.open("rb") as file:
+        file.seek(start)
+        body = file.read(stop - start)
+    return web.Response(status=206 if is_part else 200, body=body, headers=headers)
+
+
+async def _send_half(request: web.Request, response: web.Response) -> None:
+    """Promise the whole body, send half of it, and hang up."""
+    body = response.body if isinstance(response.body, bytes) else b""
+    await response.prepare(request)
+    if request.transport is not None:
+        request.transport.write(body[: len(body) // 2])
+        request.transport.close()
 
 
 @contextlib.contextmanager
 def running(
-    root: Path, log_path: Path, *, port: int = 0, delay_ms: float = 0, max_connections: int = 0
+    root: Path,
+    log_path: Path,
+    *,
+    port: int = 0,
+    delay_ms: float = 0,
+    max_connections: int = 0,
+    faults: Faults | None = None,
 ) -> Iterator[str]:
     """The server as a process of its own over `root`; the value is its URL, without a trailing slash."""
     port = port or processes.free_port()
@@ -103,6 +166,7 @@ def running(
         *(sys.executable, "-m", "laptop_cloud.imagery_server"),
         *("--root", str(root), "--port", str(port)),
         *("--delay-ms", str(delay_ms), "--max-connections", str(max_connections)),
+        *(word for name, value in asdict(faults or Faults()).items() for word in (_option(name), str(value))),
     ]
     with processes.running(
         command,
@@ -111,6 +175,10 @@ def running(
         is_ready=lambda: processes.is_listening(port),
     ):
         yield f"http://{processes.LOOPBACK}:{port}"
+
+
+def _option(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -122,11 +190,18 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument(
         "--max-connections", type=int, default=0, help="answer so many requests at a time; 0 for no limit"
     )
+    for one in fields(Faults):
+        parser.add_argument(
+            _option(one.name), type=type(one.default), default=one.default, help="see imagery_faults.py"
+        )
     options = parser.parse_args(arguments)
     if not options.root.is_dir():
         parser.error(f"there is no folder of images at {options.root}: make the scenes first")
     app = application(
-        options.root, delay_seconds=options.delay_ms / 1000, most_at_once=options.max_connections
+        options.root,
+        delay_seconds=options.delay_ms / 1000,
+        most_at_once=options.max_connections,
+        faults=Faults(**{one.name: getattr(options, one.name) for one in fields(Faults)}),
     )
     web.run_app(app, host=processes.LOOPBACK, port=options.port, access_log=None, print=None)
 
