@@ -81,10 +81,10 @@ DECLARATION = RecipeDeclaration(
         ),
         Parameter(
             name="download_threads",
-            default=8,
-            help="connections that read one tile's imagery",
+            default=32,
+            help="files of one tile's imagery that are under way at a time; fewer while a host throttles",
             minimum=1,
-            maximum=64,
+            maximum=128,
             changes_result=False,
         ),
     ),

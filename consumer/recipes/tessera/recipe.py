@@ -19,7 +19,7 @@ from consumer.imagery.cube import Cube
 from consumer.imagery.losses import Loss, refuse_if_too_many
 from consumer.imagery.pace_board import SharedBoard
 from consumer.imagery.pixel_grid import PixelGrid, grid_of
-from consumer.imagery.read import SceneReader
+from consumer.imagery.read import SceneReader, cores
 from consumer.imagery.search import Catalogue, Scene
 from consumer.imagery.sign import signer_for
 from consumer.imagery.tile_reads import TileReads
@@ -110,7 +110,7 @@ class TesseraRecipe:
             descending=radar_year.usable_scenes(radar, "descending"),
             seconds={"plan": time.monotonic() - began},
         )
-        return Plan(tile, detail.memory_bytes(self._settings.download_threads), detail)
+        return Plan(tile, detail.memory_bytes(self._settings.download_threads, cores()), detail)
 
     def download(self, plan: Plan, progress: Progress) -> Downloaded | None:
         """The cube of the land's window; None if there is no scene to read."""

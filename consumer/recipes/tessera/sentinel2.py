@@ -60,8 +60,7 @@ def place_scene(
 ) -> None:
     """Copy one scene's pixels to where it was chosen. What no scene sees clearly stays as it was (0):
     upstream takes a random scene there, under a mask that keeps it from ever being read."""
-    here = chosen == number
-    mosaic[here] = band[here]
+    np.copyto(mosaic, band, where=chosen == number)
 
 
 def remove_offset(values: NDArray[np.uint16], date: str, source: str) -> NDArray[np.uint16]:

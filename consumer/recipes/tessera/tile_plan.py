@@ -17,12 +17,14 @@ OPTICAL_BYTES_PER_PIXEL = 10 * 2 + 1 + 1
 """Of one day: ten bands, the mask, and the choice of scenes that it is made from."""
 RADAR_BYTES_PER_PIXEL = 2 * 2
 """Of one pass."""
-READING_BYTES_PER_PIXEL = 24
-"""Of one reading thread: a raw image, its warped copy and what is computed from it, in float32 at most."""
+DECODING_BYTES_PER_PIXEL = 24
+"""Of one decoding thread: a raw image, its copy on the grid and what is computed from it."""
+CONNECTION_BYTES = 8 * 2**20
+"""Of one file under way: its blocks as they travel, compressed, and the header."""
 RESULT_BYTES_PER_PIXEL = 2 * (128 + 4)
 """The embedding of the land's window, and once more on the whole grid."""
 FIXED_BYTES = 96 * 2**20
-"""GDAL's block cache and inference's batches."""
+"""GDAL's block cache, and inference's batches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +71,15 @@ class TilePlan:
         """Of the download, for its progress."""
         return READS_PER_DAY * self.optical_days + self.radar_passes
 
-    def memory_bytes(self, reading_threads: int) -> int:
+    def memory_bytes(self, connections: int, decoders: int) -> int:
         """Most that the tile will hold at once, should every day be of use."""
         per_pixel = (
             self.optical_days * OPTICAL_BYTES_PER_PIXEL
             + self.radar_passes * RADAR_BYTES_PER_PIXEL
-            + reading_threads * READING_BYTES_PER_PIXEL
+            + decoders * DECODING_BYTES_PER_PIXEL
         )
-        return self.window_grid.pixels * per_pixel + self.memory_bytes_with(None)
+        in_flight = connections * CONNECTION_BYTES
+        return self.window_grid.pixels * per_pixel + in_flight + self.memory_bytes_with(None)
 
     def memory_bytes_with(self, cube: Cube | None) -> int:
         """What it holds once it is read: its cube, and room for its result."""
