@@ -1,8 +1,7 @@
 """One sensor's backbone as it runs: the same function as layers.SensorBackbone, arranged for speed.
 
-Tokens stay in the products' type from the embedding to the pooling; a residual is added inside the
-product before it, so a sum is rounded once. Rows that repeat are computed once and counted with their
-multiplicity. What is small and would lose digits (raw channels, pooling) is done in float32.
+Tokens stay in the products' type from the embedding to the pooling. Rows that repeat are computed once
+and counted with their multiplicity. What is small and would lose digits (raw channels, pooling) is done in float32.
 
 B sequences (pixels) of R distinct rows, T time steps, C channels, D width, N heads of size S,
 M = B * R tokens. Torch only.
@@ -92,8 +91,8 @@ class FastLayer:
         query, key, value = parts.permute(2, 0, 3, 1, 4)  # (B, N, R, S) each
         if self._gains is not None:
             query, key = (_rms_norm(part, gain) for part, gain in zip((query, key), self._gains, strict=True))
-        tokens = self._norm1(self._out.plus(attend(query, key, value, row_bias), tokens))
-        return self._norm2(self._narrow.plus(self._widen(tokens, relu=True), tokens))
+        tokens = self._norm1(self._out(attend(query, key, value, row_bias)).add_(tokens))
+        return self._norm2(self._narrow(self._widen(tokens, relu=True)).add_(tokens))
 
     def products(self, tokens: int) -> list[Product]:
         return [Product(linear, tokens) for linear in (self._qkv, self._out, self._widen, self._narrow)]
@@ -132,7 +131,7 @@ class FastBackbone:
     def _embed(self, sequences: Sequences) -> Tensor:
         hidden = self._channels(sequences.values.flatten(0, 1), relu=True)  # (M, D)
         day_codes = self._days.index_select(0, sequences.days.flatten())  # (M, D)
-        return self._embedding.plus(hidden.to(self._embedding.dtype), day_codes)
+        return self._embedding(hidden.to(self._embedding.dtype)).add_(day_codes)
 
     def _shares(self, tokens: Tensor, sequences: Sequences, row_bias: Tensor | None, done: Done) -> Tensor:
         """What each row contributes to its sequence's vector, summing to one: (B, R) float32."""

@@ -54,9 +54,9 @@ class RecurrentScores:
     def _step(self, state: Tensor, from_inputs: Tensor) -> Tensor:
         """One time step: (B, D) float32 and (B, 3D) -> (B, D) float32."""
         rounded = state.to(from_inputs.dtype)
-        gates = self._gates.plus(rounded, from_inputs[:, : 2 * self._width]).sigmoid_()  # (B, 2D)
+        gates = self._gates(rounded).add_(from_inputs[:, : 2 * self._width]).sigmoid_()  # (B, 2D)
         reset, update = gates.chunk(2, dim=1)  # (B, D) each
-        proposal = self._proposal.plus(reset * rounded, from_inputs[:, 2 * self._width :]).tanh_()
+        proposal = self._proposal(reset * rounded).add_(from_inputs[:, 2 * self._width :]).tanh_()
         return state + update * (proposal - state)
 
     def products(self, batch: int, rows: int, steps: int) -> list[Product]:

@@ -1,9 +1,9 @@
 """A linear layer prepared once for one device and number type, and only then called, many times.
 
 The network's time is its matrix products. On a CPU they go to oneDNN, which multiplies in the widest
-units there are (AMX tiles, AVX-512) and adds bias, addend and ReLU in passing, before a sum is rounded.
-It reads weights in blocks of its own; torch's ordinary entry would cast and reorder them at every call.
-The operators are those that torch's own compiler emits for frozen weights.
+units there are (AMX tiles, AVX-512) and adds bias and ReLU before it rounds. It reads weights in blocks
+of its own; torch's ordinary entry would reorder them at every call. The operators are those that torch's
+own compiler emits for frozen weights.
 """
 
 from __future__ import annotations
@@ -44,17 +44,6 @@ class PackedLinear:
             return out
         out = functional.linear(inputs, self._weight, self._bias)
         return out.relu_() if relu else out
-
-    def plus(self, inputs: Tensor, addend: Tensor) -> Tensor:
-        """(M, C) and (M, D) -> `addend` + what the layer makes of the inputs, (M, D)."""
-        if self._is_packed:
-            out: Tensor = torch.ops.mkldnn._linear_pointwise.binary(  # noqa: SLF001
-                inputs, addend, self._weight, self._bias, "add"
-            )
-            return out
-        if self._bias is None:
-            return torch.addmm(addend, inputs, self._weight.t())
-        return functional.linear(inputs, self._weight, self._bias).add_(addend)
 
 
 @dataclass(frozen=True)
