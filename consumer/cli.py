@@ -176,11 +176,12 @@ def bench(
 ) -> None:
     """Measure inference on this machine: pixels per second, and where the time goes."""
     with said_in_one_sentence():
-        from consumer.recipe_tools import recipe_tool
+        from consumer.recipe_tools import chosen, recipe_tool
         from consumer.settings import available_cores
 
         tool = recipe_tool(recipe, "bench", purpose="measure itself")
-        tool.print_bench(models or [], dtypes or [], device, threads or available_cores())
+        wanted = chosen(recipe, "model", models or []), chosen(recipe, "dtype", dtypes or [])
+        tool.print_bench(*wanted, device, threads or available_cores())
 
 
 @app.command()

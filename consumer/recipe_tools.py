@@ -73,3 +73,13 @@ def recipe_tool(recipe: str, tool: str, *, purpose: str) -> ModuleType:
     if importlib.util.find_spec(name) is None:
         raise BadInput(f"recipe {recipe} cannot {purpose}: it has no module {name}")
     return importlib.import_module(name)
+
+
+def chosen(recipe: str, name: str, given: Sequence[str]) -> list[str]:
+    """The values of one of the recipe's parameters that were given, all that there are when none was."""
+    parameter = next((each for each in find_recipe(recipe).parameters if each.name == name), None)
+    if parameter is None:
+        if given:
+            raise BadInput(f"recipe {recipe} has no parameter {name!r}")
+        return []
+    return [str(parameter.parse(text)) for text in given] or [str(choice) for choice in parameter.choices]
