@@ -103,9 +103,9 @@ class Supervisor:
 
     def _start(self, seat: Seat) -> None:
         seat.restart_at = None
-        seat.scratch.mkdir(parents=True, exist_ok=True)
-        halt_file(seat.scratch).unlink(missing_ok=True)
         try:
+            seat.scratch.mkdir(parents=True, exist_ok=True)
+            halt_file(seat.scratch).unlink(missing_ok=True)
             seat.process = process = self._start_process(seat.slot)
         except OSError as error:
             seat.status = ExitCode.FAULT
@@ -127,8 +127,13 @@ class Supervisor:
         if not self._is_evicted and (reason := self._notice()):
             self._is_evicted = True
             self._leave(reason)
-            for seat, _ in self._running():
-                halt_file(seat.scratch).touch()
+            for seat, running in self._running():
+                try:
+                    halt_file(seat.scratch).touch()
+                except (
+                    OSError
+                ):  # a disk that is full or gone: leaving as if drained is better than not at all
+                    running.process.terminate()
         if not self._is_signalled and self._signals.is_set:
             self._is_signalled = True
             self._leave(self._signals.name)
