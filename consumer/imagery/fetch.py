@@ -41,7 +41,8 @@ class Fetcher:
         """
         waited, attempt = 0.0, 0
         while True:
-            answer = self._ask(href, first, last, tally)
+            signed = self._signer.sign(href)
+            answer = self._ask(signed, first, last, tally)
             verdict = judge(answer.status)
             tally.add(verdict, len(answer.body))
             if verdict is Verdict.READABLE:
@@ -52,7 +53,7 @@ class Fetcher:
                     f"{without_token(href)}: {answer.detail}",
                 )
             if verdict is Verdict.EXPIRED:
-                self._signer.renew(href)
+                self._signer.renew(signed)
             again = next_try(attempt, waited, random.random(), answer.retry_after_seconds)
             if again.seconds is None:
                 raise TryLater(
@@ -63,10 +64,9 @@ class Fetcher:
                 raise Stopped(f"stopped reading {without_token(href)} after {attempt + 1} tries")
             waited, attempt = waited + again.seconds, attempt + 1
 
-    def _ask(self, href: str, first: int, last: int, tally: Tally) -> Answer:
-        host = urlsplit(href).netloc
-        with self._turns.turn(host, tally.stop) as turn:
-            answer = self._connections.get(self._signer.sign(href), first, last)
+    def _ask(self, signed: str, first: int, last: int, tally: Tally) -> Answer:
+        with self._turns.turn(urlsplit(signed).netloc, tally.stop) as turn:
+            answer = self._connections.get(signed, first, last)
             turn.answered_bytes = len(answer.body)
             turn.is_complaint = judge(answer.status) in _COMPLAINTS
             turn.retry_after_seconds = answer.retry_after_seconds

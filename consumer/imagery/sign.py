@@ -10,6 +10,8 @@ from typing import Protocol
 from urllib.parse import urlsplit
 
 import requests
+from requests.adapters import HTTPAdapter
+from urllib3 import Retry
 
 from contract.errors import TryLater
 
@@ -17,7 +19,16 @@ PLANETARY_COMPUTER_HOST = "planetarycomputer.microsoft.com"
 TOKEN_ENDPOINT = f"https://{PLANETARY_COMPUTER_HOST}/api/sas/v1/token"
 AZURE_BLOB_DOMAIN = ".blob.core.windows.net"
 RENEW_BEFORE_END = timedelta(minutes=5)
-"""Longer than one tile's file is read, so that no token ends in the middle of a file."""
+"""Longer than one tile's file is read, so that no token ends in the middle of a file. One that lives less
+than twice as long is renewed after half its life."""
+RETRIES = Retry(
+    total=4,  # 0 + 1 + 2 + 4 s: other threads wait for the same token meanwhile
+    backoff_factor=0.5,
+    backoff_jitter=0.5,
+    status_forcelist=(429, 500, 502, 503, 504),
+    respect_retry_after_header=False,  # it may ask for minutes; those are the queue's business
+    raise_on_status=False,
+)
 TIMEOUT_SECONDS = (5.0, 15.0)
 """(to connect, to answer)"""
 
@@ -29,8 +40,8 @@ class Signer(Protocol):
         """The href with whatever the storage wants. TryLater when no token is to be had."""
         ...
 
-    def renew(self, href: str) -> None:
-        """The storage refused the last one: the next `sign` asks for a new token."""
+    def renew(self, refused: str) -> None:
+        """The storage refused this signed href: the next `sign` asks for a new token, once for all threads."""
         ...
 
 
@@ -40,13 +51,14 @@ class NoSigning:
     def sign(self, href: str) -> str:
         return href
 
-    def renew(self, href: str) -> None:
+    def renew(self, refused: str) -> None:
         """Nothing to renew."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Token:
     query: str
+    renew_at: datetime
     ends: datetime
 
 
@@ -70,6 +82,9 @@ class ContainerTokens:
         self._endpoint = endpoint
         self._storage_domain = storage_domain
         self._now = now
+        self._session = requests.Session()  # used under the lock only
+        for scheme in ("http://", "https://"):
+            self._session.mount(scheme, HTTPAdapter(max_retries=RETRIES))
         self._lock = threading.Lock()  # held while asking: one request for all who wait
         self._tokens: dict[str, _Token] = {}
 
@@ -79,15 +94,26 @@ class ContainerTokens:
             return href
         with self._lock:
             token = self._tokens.get(container)
-            if token is None or token.ends - self._now() < RENEW_BEFORE_END:
-                token = self._tokens[container] = self._ask(container)
+            if token is None or self._now() >= token.renew_at:
+                token = self._tokens[container] = self._ask_or_keep(container, token)
         return f"{href}?{token.query}"
 
-    def renew(self, href: str) -> None:
+    def renew(self, refused: str) -> None:
+        href, _, query = refused.partition("?")
         container = self._container_of(href)
-        if container is not None:
-            with self._lock:
-                self._tokens.pop(container, None)
+        with self._lock:
+            token = self._tokens.get(container or "")
+            # Whoever is refused with an older token finds the new one here already.
+            if container is not None and token is not None and token.query == query:
+                del self._tokens[container]
+
+    def _ask_or_keep(self, container: str, old: _Token | None) -> _Token:
+        try:
+            return self._ask(container)
+        except TryLater:
+            if old is None or self._now() >= old.ends:
+                raise
+            return old
 
     def _container_of(self, href: str) -> str | None:
         """`account/container`; None for what is stored elsewhere or carries a token already."""
@@ -100,10 +126,12 @@ class ContainerTokens:
     def _ask(self, container: str) -> _Token:
         url = f"{self._endpoint}/{container}"
         try:
-            response = requests.get(url, timeout=TIMEOUT_SECONDS)
+            response = self._session.get(url, timeout=TIMEOUT_SECONDS)
             response.raise_for_status()
             answer = response.json()
-            return _Token(query=str(answer["token"]), ends=datetime.fromisoformat(answer["msft:expiry"]))
+            ends, now = datetime.fromisoformat(answer["msft:expiry"]), self._now()
+            renew_at = ends - min(RENEW_BEFORE_END, (ends - now) / 2)
+            return _Token(str(answer["token"]), renew_at, ends)
         except (requests.RequestException, KeyError, TypeError, ValueError) as error:
             raise TryLater(f"no token for {container} from {url}: {error}") from error
 

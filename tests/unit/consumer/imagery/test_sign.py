@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from consumer.imagery import sign
 from consumer.imagery.sign import ContainerTokens, NoSigning, signer_for, without_token
 from contract.errors import TryLater
 
@@ -24,8 +25,9 @@ def clock():
 
 
 @pytest.fixture
-def tokens(storage, clock):
+def tokens(storage, clock, monkeypatch):
     """Tokens for files of this very storage, which stands in for the blob service too."""
+    monkeypatch.setattr(sign, "RETRIES", sign.RETRIES.new(backoff_factor=0, backoff_jitter=0))
     offer(storage, "sig=one", START + timedelta(hours=1))
     return ContainerTokens(endpoint=f"{storage.url}/sas", storage_domain="127.0.0.1", now=clock)
 
@@ -71,8 +73,40 @@ def test_a_refused_token_is_replaced_at_once(storage, tokens):
     href = f"{storage.url}/sentinel2/a.tif"
     tokens.sign(href)
     offer(storage, "sig=two", START + timedelta(hours=1))
-    tokens.renew(href)
+    tokens.renew(f"{href}?sig=one")
     assert tokens.sign(href) == f"{href}?sig=two"
+
+
+def test_a_thread_refused_with_an_older_token_does_not_throw_the_new_one_away(storage, tokens):
+    href = f"{storage.url}/sentinel2/a.tif"
+    tokens.sign(href)
+    offer(storage, "sig=two", START + timedelta(hours=1))
+    for _ in range(3):
+        tokens.renew(f"{href}?sig=one")
+        assert tokens.sign(href) == f"{href}?sig=two"
+    assert len(storage.requests) == 2
+
+
+@pytest.mark.parametrize(("seconds", "asked"), [(14, 1), (16, 2)])
+def test_a_token_that_lives_for_seconds_is_renewed_after_half_its_life(
+    storage, clock, tokens, seconds, asked
+):
+    offer(storage, "sig=one", START + timedelta(seconds=30))
+    tokens.sign(f"{storage.url}/sentinel2/a.tif")
+    clock.time += timedelta(seconds=seconds)
+    tokens.sign(f"{storage.url}/sentinel2/a.tif")
+    assert len(storage.requests) == asked
+
+
+def test_a_token_that_still_holds_outlasts_a_sign_endpoint_in_trouble(storage, clock, tokens):
+    href = f"{storage.url}/sentinel2/a.tif"
+    tokens.sign(href)
+    storage.fails_when = lambda method, target: 503
+    clock.time += timedelta(minutes=58)
+    assert tokens.sign(href) == f"{href}?sig=one"
+    clock.time += timedelta(minutes=3)
+    with pytest.raises(TryLater):
+        tokens.sign(href)
 
 
 @pytest.mark.parametrize("answer", [b"no json", b"{}", b'{"token": "t", "msft:expiry": "soon"}', None])
