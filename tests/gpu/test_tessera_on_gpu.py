@@ -65,7 +65,7 @@ def test_a_repeat_and_another_engine_give_the_same_bytes(model, dtype):
 
 @pytest.mark.parametrize("model", MODELS)
 def test_a_recorded_graph_gives_what_launching_each_kernel_gives(model):
-    graphed = Engine(tiny_weights(model), device="cuda")._runner.optical
+    graphed = Engine(tiny_weights(model), device="cuda").runner.optical
     assert isinstance(graphed, GraphedBackbone)
     generator = torch.Generator().manual_seed(7)
     for count in (3, 5, 2):

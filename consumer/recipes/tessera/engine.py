@@ -24,6 +24,7 @@ from consumer.recipes.tessera.fast_network import Encoder, FastNetwork, PlainNet
 from consumer.recipes.tessera.network import build_network
 from consumer.recipes.tessera.normalisation import statistics_for
 from consumer.recipes.tessera.observations import (
+    Batch,
     Sensor,
     batches,
     encoded_pixels,
@@ -93,7 +94,7 @@ class Engine:
         with naming_device_faults(self.device, weights.model):
             self.products = torch.float32 if is_plain else products_type(self.device, dtype)
             self.batch_size = batch_size_for(self.device, weights.dimensions, self.products)
-            self._runner = self._network(is_plain=is_plain)
+            self.runner = self._network(is_plain=is_plain)
 
     def infer(
         self,
@@ -141,14 +142,26 @@ class Engine:
     ) -> Embedding:
         """The same for some rows alone; `land` has the block's shape."""
         with naming_device_faults(self.device, self.weights.model), torch.inference_mode():
-            sensors = self._sensors(cube, rows)
+            sensors = self.sensors(cube, rows)
         return self._infer_sensors(sensors, land, keep_floats=keep_floats, progress=progress or Progress())
 
     def sequence_lengths(self, cube: Cube, rows: slice) -> NDArray[np.int64]:
         """How many rows of each sensor the network sees: (H, W, 2), Sentinel-2 then Sentinel-1."""
-        sensors = self._sensors(cube, rows)
+        sensors = self.sensors(cube, rows)
         lengths = np.stack([target_lengths(sensor, self._rule) for sensor in sensors], axis=1)
         return lengths.reshape(-1, cube.width, 2)
+
+    def batches(self, sensor: Sensor, pixels: Indices) -> Iterator[Batch]:
+        """The pixels (N,) of a block as the network takes them in."""
+        distinct = not self.batch_size.is_static
+        return batches(sensor, pixels, self._rule, self._batch_pixels, distinct=distinct)
+
+    def sensors(self, cube: Cube, rows: slice) -> tuple[Sensor, Sensor]:
+        """A block's Sentinel-2 and Sentinel-1, on the device."""
+        return (
+            optical_sensor(cube, rows, self._statistics, self.device),
+            radar_sensor(cube, rows, self._statistics, self.device),
+        )
 
     def _network(self, *, is_plain: bool) -> Runner:
         network = build_network(self.weights.dimensions, dict(self.weights.state))
@@ -165,13 +178,13 @@ class Engine:
         Nothing is freed too early: a block ends with a transfer back that waits for all work on it.
         """
         if self.device.type == "cpu":
-            yield from ((block, self._sensors(cube, block)) for block in rows)
+            yield from ((block, self.sensors(cube, block)) for block in rows)
             return
         stream = torch.cuda.Stream(self.device)
 
         def upload_block(block: slice) -> tuple[Sensor, Sensor]:
             with torch.inference_mode(), torch.cuda.stream(stream):
-                sensors = self._sensors(cube, block)
+                sensors = self.sensors(cube, block)
                 stream.synchronize()
                 return sensors
 
@@ -203,22 +216,16 @@ class Engine:
             kept.reshape(height * width, -1)[pixels] = floats
         return Embedding(quantised.reshape(height, width, saved), scales.reshape(height, width), kept)
 
-    def _sensors(self, cube: Cube, rows: slice) -> tuple[Sensor, Sensor]:
-        return (
-            optical_sensor(cube, rows, self._statistics, self.device),
-            radar_sensor(cube, rows, self._statistics, self.device),
-        )
-
     def _represent(
         self, optical: Sensor, radar: Sensor, pixels: Indices, progress: Progress
     ) -> NDArray[np.float32]:
         """The network's output for the pixels of a block: (N,) -> (N, R)."""
-        first = self._pool(self._runner.optical, optical, pixels, progress)  # (N, D)
-        second = self._pool(self._runner.radar, radar, pixels, progress)  # (N, D)
+        first = self._pool(self.runner.optical, optical, pixels, progress)  # (N, D)
+        second = self._pool(self.runner.radar, radar, pixels, progress)  # (N, D)
         floats = np.empty((len(pixels), self.weights.dimensions.representation), dtype=np.float32)
         for start in range(0, len(pixels), REDUCE_PIXELS):
             part = slice(start, start + REDUCE_PIXELS)
-            floats[part] = self._runner.represent(first[part], second[part]).cpu().numpy()
+            floats[part] = self.runner.represent(first[part], second[part]).cpu().numpy()
             progress.done("reducer")
         return floats
 
@@ -227,8 +234,7 @@ class Engine:
         pooled = torch.empty((len(pixels), self.weights.dimensions.width), device=self.device)
         place = np.empty(len(sensor.counts), dtype=np.int64)  # block position -> row of `pooled`
         place[pixels] = np.arange(len(pixels))
-        distinct = not self.batch_size.is_static
-        for batch in batches(sensor, pixels, self._rule, self._batch_pixels, distinct=distinct):
+        for batch in self.batches(sensor, pixels):
             progress.done("gather")
             rows = upload(place[batch.pixels], self.device)
             pooled[rows] = encode(batch.sequences, progress.done)

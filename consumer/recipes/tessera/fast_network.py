@@ -48,11 +48,11 @@ class FastNetwork:
             FastBackbone(backbone, packer) for backbone in (network.s2_backbone, network.s1_backbone)
         )
         self.optical, self.radar = (wrap(backbone) if wrap else backbone for backbone in self.backbones)
-        self._reducer = FastReducer(network.dim_reducer, packer.exact())
+        self.reducer = FastReducer(network.dim_reducer, packer.exact())
         self._standardises = isinstance(network, NetworkV2)
 
     def represent(self, optical: Tensor, radar: Tensor) -> Tensor:
-        reduced = self._reducer(torch.cat([optical, radar], dim=1))
+        reduced = self.reducer(torch.cat([optical, radar], dim=1))
         return functional.layer_norm(reduced, reduced.shape[1:]) if self._standardises else reduced
 
 

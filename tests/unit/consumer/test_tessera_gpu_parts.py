@@ -49,7 +49,7 @@ def sequences_of(count: int) -> Sequences:
 
 @pytest.mark.parametrize("model", ["v1.1", "v2-nano"])
 def test_filling_a_batch_up_leaves_the_results_of_its_pixels_alone(model):
-    backbone = Engine(tiny_weights(model), threads=1)._runner.optical
+    backbone = Engine(tiny_weights(model), threads=1).runner.optical
     some = sequences_of(3)
     full = filled_up(some, 5)
     assert full.shape == (5, 8, 8)
