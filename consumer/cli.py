@@ -13,7 +13,7 @@ import typer
 
 from consumer.exit_codes import ExitCode
 from consumer.last_resort import end_process
-from contract.errors import BadInput, StorageError
+from contract.errors import BadInput, StorageError, WorkerUnfit
 
 app = typer.Typer(
     no_args_is_help=False,
@@ -181,7 +181,10 @@ def bench(
 
         tool = recipe_tool(recipe, "bench", purpose="measure itself")
         wanted = chosen(recipe, "model", models or []), chosen(recipe, "dtype", dtypes or [])
-        tool.print_bench(*wanted, device, threads or available_cores())
+        try:
+            tool.print_bench(*wanted, device, threads or available_cores())
+        except WorkerUnfit as error:
+            raise BadInput(f"{error}; try --device cpu") from error
 
 
 @app.command()

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from consumer.imagery.cube import Cube
-from consumer.recipe_tools import recipe_tool
+from consumer.recipe_tools import chosen, recipe_tool
 from consumer.recipes.tessera.engine import Engine
 from consumer.recipes.tessera.infer_folder import choose_source, open_folder
 from contract.errors import BadInput
@@ -162,3 +162,13 @@ def test_the_source_is_what_was_said_else_what_the_file_is_named_after(tile, wei
 def test_a_recipe_without_folders_says_so():
     with pytest.raises(BadInput, match="recipe toy cannot work on a prepared folder"):
         recipe_tool("toy", "infer_folder", purpose="work on a prepared folder")
+
+
+def test_values_that_are_not_given_are_all_that_the_recipe_has():
+    assert chosen("tessera", "dtype", []) == ["fp32", "bf16"]
+    assert chosen("tessera", "model", ["v2-nano"]) == ["v2-nano"]
+    assert chosen("toy", "model", []) == []
+    with pytest.raises(BadInput, match=r"not one of v1\.1"):
+        chosen("tessera", "model", ["v9"])
+    with pytest.raises(BadInput, match="no parameter 'model'"):
+        chosen("toy", "model", ["v1.1"])
