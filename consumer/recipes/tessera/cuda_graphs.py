@@ -67,7 +67,8 @@ class GraphedBackbone:
         torch.cuda.current_stream().wait_stream(aside)
         graph = torch.cuda.CUDAGraph()
         try:
-            with torch.cuda.graph(graph, pool=self._memory):
+            # Another thread is uploading the next block: only this one's calls may spoil the recording.
+            with torch.cuda.graph(graph, pool=self._memory, capture_error_mode="thread_local"):
                 pooled = self._backbone(inputs, _nobody_waits)
         except torch.OutOfMemoryError:
             raise

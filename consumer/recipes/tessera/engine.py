@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from threading import Event
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -83,6 +83,11 @@ class Engine:
                 f"these weights were trained on {weights.data_source} imagery, not on {data_source}: "
                 f"use the checkpoint made for {data_source}"
             )
+        if dtype not in get_args(Dtype):
+            raise BadInput(f"there is no number type {dtype!r}: choose {' or '.join(get_args(Dtype))}")
+        for name, number in (("threads", threads), ("batch_pixels", batch_pixels)):
+            if number is not None and number < 1:
+                raise BadInput(f"{name} is {number}, expected 1 or more")
         if threads is not None:
             torch.set_num_threads(threads)
         self.weights = weights
@@ -109,7 +114,7 @@ class Engine:
         """The embedding of every pixel of the land mask (H, W), of every pixel without a mask.
 
         progress: called with a share 0..1 that never falls, after each batch and once at the end.
-        Raises Stopped between batches after `stop` was set, GiveUp for a cube that is not as promised
+        Raises Stopped between layers or time steps after `stop` was set, GiveUp for a cube that is not as promised
         or a result that is not finite on a CPU, WorkerUnfit for the same on a GPU and for its faults.
         """
         cube.check()
@@ -183,7 +188,8 @@ class Engine:
         stream = torch.cuda.Stream(self.device)
 
         def upload_block(block: slice) -> tuple[Sensor, Sensor]:
-            with torch.inference_mode(), torch.cuda.stream(stream):
+            faults = naming_device_faults(self.device, self.weights.model)
+            with faults, torch.inference_mode(), torch.cuda.stream(stream):
                 sensors = self.sensors(cube, block)
                 stream.synchronize()
                 return sensors
@@ -258,6 +264,8 @@ class Engine:
 
 def blocks(cube: Cube, block_rows: int | None = None, pixels: int = CPU_BLOCK_PIXELS) -> list[slice]:
     """The cube's rows cut into blocks, all of one height but the last; of about `pixels` if not given."""
+    if block_rows is not None and block_rows < 1:
+        raise BadInput(f"block_rows is {block_rows}, expected 1 or more")
     rows = block_rows or max(1, pixels // cube.width)
     return [slice(start, min(start + rows, cube.height)) for start in range(0, cube.height, rows)]
 

@@ -153,6 +153,23 @@ def test_weights_of_one_data_source_are_not_used_on_the_other():
         Engine(weights, data_source="mpc")
 
 
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        ({"dtype": "fp16"}, "no number type 'fp16': choose fp32 or bf16"),
+        ({"batch_pixels": 0}, "batch_pixels is 0, expected 1 or more"),
+    ],
+)
+def test_an_option_that_cannot_be_is_refused_before_any_work(options, complaint):
+    with pytest.raises(BadInput, match=complaint):
+        engine_of("v2-nano", **options)
+
+
+def test_a_block_has_a_row_at_least():
+    with pytest.raises(BadInput, match="block_rows is -4, expected 1 or more"):
+        engine_of("v2-nano").infer(small_tile(), block_rows=-4)
+
+
 @pytest.mark.parametrize("land", [np.ones((7, 6), dtype=bool), np.ones((6, 7), dtype=np.uint8)])
 def test_a_land_mask_that_does_not_fit_is_refused(land):
     with pytest.raises(GiveUp, match="land mask"):
