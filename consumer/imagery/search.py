@@ -17,30 +17,16 @@ from affine import Affine
 from pystac import STACError
 from pystac_client import Client
 from pystac_client.exceptions import APIError
-from pystac_client.stac_api_io import StacApiIO
-from urllib3 import Retry
 
-from consumer.imagery.archives import Archive
+from consumer.imagery.archives import Archive, may_read
 from consumer.imagery.pixel_grid import Box
+from consumer.imagery.sign import without_token
+from consumer.imagery.stac_client import LimitedIO, pages
 from contract.errors import TryLater
 
 MAX_SCENES = 5000
 """A year over one tile has some hundreds of scenes; more is a catalogue that ignores the question."""
 PAGE_SIZE = 250
-CONNECT_SECONDS = 5.0
-ANSWER_SECONDS = 30.0
-# Worst case per request: three answers waited for and 0 + 1 + 2 s between them, then the tile waits.
-RETRIES = Retry(
-    total=3,
-    connect=2,
-    read=2,
-    backoff_factor=0.5,
-    backoff_jitter=0.5,
-    status_forcelist=(429, 500, 502, 503, 504),
-    allowed_methods=None,  # a search is a POST that changes nothing
-    respect_retry_after_header=False,  # it may ask for minutes; those are the queue's business
-    raise_on_status=False,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +71,7 @@ class Catalogue:
     def __init__(self, url: str, archive: Archive) -> None:
         self.url = url
         self._archive = archive
+        self._io = LimitedIO(url)
         self._opening = threading.Lock()
         self._client: Client | None = None
         self._known_collections: set[str] = set()
@@ -96,15 +83,16 @@ class Catalogue:
         collection or gives answers that make no sense: none of that may look like "no imagery".
         """
         try:
-            client = self._open(collection)
-            search = client.search(
+            found = pages(
+                self._io,
+                self._open(collection),
                 collections=[collection],
                 bbox=box,
                 datetime=f"{_rfc3339(start)}/{_rfc3339(end)}",
                 limit=PAGE_SIZE,
-                method="POST",
             )
-            scenes = self._read_scenes(search.items_as_dicts(), collection, start, end)
+            items = (item for page in found for item in page["features"])
+            scenes = self._read_scenes(items, collection, start, end)
         except (APIError, STACError, NotImplementedError) as error:
             raise TryLater(f"the search of {collection} at {self.url} failed: {_reason(error)}") from error
         except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -117,8 +105,7 @@ class Catalogue:
     def _open(self, collection: str) -> Client:
         with self._opening:
             if self._client is None:
-                io = StacApiIO(timeout=(CONNECT_SECONDS, ANSWER_SECONDS), max_retries=RETRIES)
-                self._client = Client.open(self.url, stac_io=io)
+                self._client = Client.open(self.url, stac_io=self._io)
             if collection not in self._known_collections:
                 # A search of an unknown collection finds nothing, without complaint.
                 if self._client.get_collection(collection) is None:
@@ -141,8 +128,18 @@ class Catalogue:
                 )
             scene = read_scene(item, self._archive)
             if scene.collection == collection and start <= scene.acquired < end:
+                self._check_addresses(scene)
                 scenes[scene.id] = scene  # an item that moved between pages is listed twice
         return scenes.values()
+
+    def _check_addresses(self, scene: Scene) -> None:
+        for band, href in scene.assets.items():
+            if not may_read(href, self._archive, self.url):
+                raise TryLater(
+                    f"{self.url} says that {band} of {scene.id} lies at {without_token(href)[:200]}, but "
+                    f"imagery of {self._archive.name} is not read from there: "
+                    "see that the fleet's catalogue is the right one"
+                )
 
 
 def read_scene(item: Mapping[str, Any], archive: Archive) -> Scene:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from consumer.imagery import search
-from consumer.imagery.archives import EARTH_SEARCH, PLANETARY_COMPUTER
+from consumer.imagery import search, stac_client
+from consumer.imagery.archives import EARTH_SEARCH, PLANETARY_COMPUTER, may_read
 from consumer.imagery.search import Catalogue, read_scene
 from contract.errors import TryLater
 
@@ -27,7 +27,7 @@ def item(name, when, collection="sentinel-2-l2a", **properties):
         "geometry": None,
         "links": [],
         "properties": {"datetime": when, **properties},
-        "assets": {"B02": {"href": f"https://x.example/{name}/B02.tif"}},
+        "assets": {"B02": {"href": f"http://127.0.0.1/{name}/B02.tif"}},
     }
 
 
@@ -81,8 +81,8 @@ class Api(BaseHTTPRequestHandler):
             self.reply({"code": "Busy"}, status=api.statuses.pop(0))
             return
         page = body.get("page", 0)
-        links = []
-        if page + 1 < len(api.pages):
+        links = list(api.links)
+        if not links and page + 1 < len(api.pages):
             links = [
                 {
                     "rel": "next",
@@ -106,12 +106,12 @@ class Api(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def api(monkeypatch):
-    monkeypatch.setattr(search.RETRIES, "backoff_factor", 0.0)
-    monkeypatch.setattr(search.RETRIES, "backoff_jitter", 0.0)
+    monkeypatch.setattr(stac_client.RETRIES, "backoff_factor", 0.0)
+    monkeypatch.setattr(stac_client.RETRIES, "backoff_jitter", 0.0)
     server = ThreadingHTTPServer(("127.0.0.1", 0), Api)
     server.daemon_threads = True
     server.url = f"http://127.0.0.1:{server.server_port}"
-    server.pages, server.searches, server.statuses = [[]], [], []
+    server.pages, server.searches, server.statuses, server.links = [[]], [], [], []
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     yield server
@@ -175,7 +175,7 @@ def test_a_catalogue_without_the_collection_is_no_empty_year(api):
 
 
 def test_a_catalogue_that_is_away_makes_the_tile_wait(monkeypatch):
-    monkeypatch.setattr(search.RETRIES, "backoff_factor", 0.0)
+    monkeypatch.setattr(stac_client.RETRIES, "backoff_factor", 0.0)
     with pytest.raises(TryLater):
         Catalogue("http://127.0.0.1:9", PLANETARY_COMPUTER).search("sentinel-2-l2a", BOX, START, END)
 
@@ -195,6 +195,70 @@ def test_a_catalogue_that_lists_the_world_is_stopped(api, monkeypatch):
     with pytest.raises(TryLater, match="more than 10 scenes"):
         find(api)
     assert len(api.searches) == 3
+
+
+def test_an_empty_page_in_the_middle_is_not_the_end(api):
+    api.pages = [[item("a", "2024-06-01T10:00:00Z")], [], [item("b", "2024-07-01T10:00:00Z")]]
+    assert [scene.id for scene in find(api)] == ["a", "b"]
+
+
+def test_paging_in_circles_makes_the_tile_wait(api):
+    api.pages = [[], []]
+    api.links = [{"rel": "next", "href": f"{api.url}/search", "method": "POST", "body": {"page": 1}}]
+    with pytest.raises(TryLater, match="circles"):
+        find(api)
+    assert len(api.searches) == 2
+
+
+def test_paging_without_an_end_makes_the_tile_wait(api, monkeypatch):
+    monkeypatch.setattr(stac_client, "MOST_PAGES", 7)
+    api.pages = [[] for _ in range(50)]
+    with pytest.raises(TryLater, match="does not end within 7 pages"):
+        find(api)
+
+
+@pytest.mark.parametrize("href", ["http://169.254.169.254/metadata", "/etc/passwd", "file:///etc/passwd"])
+def test_a_page_leads_only_to_its_own_catalogue(api, href):
+    api.links = [{"rel": "next", "href": href, "method": "GET"}]
+    with pytest.raises(TryLater, match="another host"):
+        find(api)
+
+
+def test_an_answer_without_end_is_not_read_to_the_end(api, monkeypatch):
+    monkeypatch.setattr(stac_client, "LARGEST_ANSWER_BYTES", 10_000)
+    api.pages = [[item(f"{number}", "2024-06-01T10:00:00Z") for number in range(100)]]
+    with pytest.raises(TryLater, match="longer than 10000 bytes"):
+        find(api)
+
+
+@pytest.mark.parametrize(
+    "href",
+    ["http://169.254.169.254/metadata", "https://x.example/B02.tif", "s3://bucket/B02.tif", "/etc/passwd"],
+)
+def test_a_file_in_a_strange_place_is_named_with_its_scene_and_band(api, href):
+    strange = item("a", "2024-06-01T10:00:00Z")
+    strange["assets"]["B02"]["href"] = href
+    api.pages = [[strange]]
+    with pytest.raises(TryLater, match=f"B02 of a lies at {href}"):
+        find(api)
+
+
+@pytest.mark.parametrize(
+    ("href", "archive", "is_allowed"),
+    [
+        ("https://sentinel2l2a01.blob.core.windows.net/c/a.tif", PLANETARY_COMPUTER, True),
+        ("https://sentinel2l2a01.blob.core.windows.net/c/a.tif", EARTH_SEARCH, False),
+        ("https://sentinel-cogs.s3.us-west-2.amazonaws.com/a.tif", EARTH_SEARCH, True),
+        ("https://blob.core.windows.net.evil.example/a.tif", PLANETARY_COMPUTER, False),
+        ("https://user@a.blob.core.windows.net/a.tif", PLANETARY_COMPUTER, False),
+        ("https://a.blob.core.windows.net:8443/a.tif", PLANETARY_COMPUTER, False),
+        ("http://a.blob.core.windows.net/a.tif", PLANETARY_COMPUTER, False),
+        ("https://stac.example/files/a.tif", PLANETARY_COMPUTER, True),
+        ("http://127.0.0.1:8000/a.tif", PLANETARY_COMPUTER, False),
+    ],
+)
+def test_where_files_may_lie(href, archive, is_allowed):
+    assert may_read(href, archive, "https://stac.example/v1") is is_allowed
 
 
 def test_a_scene_says_when_without_a_zone_in_utc():
