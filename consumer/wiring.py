@@ -75,6 +75,8 @@ def run_worker(
     signals = SignalNotice()
     signals.install()
     finished = all_explained(store, job) if until_empty else None
+    if most_received is not None:
+        finished = nothing_waits
     parts = build_parts(settings, fleet, store, queues, worker=worker)
     if reason := why_unfit(machine_checks(machine(settings, fleet.stac_url), os.environ, store.now())):
         parts.state.on_unfit(reason)  # before the first tile: it says so in heartbeat and ledger, and leaves
@@ -305,6 +307,11 @@ def check_folder(folder: Path) -> None:
         if error.errno in DISK_FAULTS:
             return  # no mistake of a person: the look at the machine finds it again, and the worker is unfit
         raise BadInput(f"{folder} cannot be written: {error.strerror}; name another folder") from error
+
+
+def nothing_waits() -> bool:
+    """For `consumer once`: asked when a receive brought nothing, which is the answer."""
+    return True
 
 
 def all_explained(store: BlobStore, job: str | None) -> Callable[[], bool]:

@@ -1,4 +1,4 @@
-"""The `fleetctl` command: `status`, `summary`, `mosaic`, `export`. Words and exits; the work is elsewhere."""
+"""The `fleetctl` command: `status`, `summary`, `mosaic`, `export`, `job`. Words and exits; the work is elsewhere."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -175,6 +176,49 @@ def export(
         raise typer.Exit(ExitCode.INCOMPLETE)
 
 
+jobs = typer.Typer(
+    help="Change a job's state: approve a canary, pause, resume, cancel.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.add_typer(jobs, name="job")
+
+
+@jobs.command()
+@_named_exits()
+def approve(job: JobName, fleet: FleetName = None) -> None:
+    """Let a canary's other tiles follow: the same `producer enqueue`, typed again, sends them."""
+    _change_job("approve", job, fleet)
+
+
+@jobs.command()
+@_named_exits()
+def pause(job: JobName, fleet: FleetName = None) -> None:
+    """Let a job's tiles wait: what is being inferred is finished, the rest stays in the queue."""
+    _change_job("pause", job, fleet)
+
+
+@jobs.command()
+@_named_exits()
+def resume(job: JobName, fleet: FleetName = None) -> None:
+    """Go on with a paused job."""
+    _change_job("resume", job, fleet)
+
+
+@jobs.command()
+@_named_exits()
+def cancel(
+    job: JobName,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    fleet: FleetName = None,
+) -> None:
+    """Give up what a job still asks for; what is committed stays, and there is no way back."""
+    if not yes and not (sys.stdin.isatty() and typer.confirm(f"cancel {job} for good?")):
+        raise BadInput(f"{job} was not cancelled: confirm it, or add --yes")
+    _change_job("cancel", job, fleet)
+
+
 def run() -> None:
     """The command, to its exit status."""
     signal.signal(signal.SIGTERM, _interrupt)
@@ -185,6 +229,19 @@ def _say_target(named: str | None) -> Fleet:
     fleet = wiring.load_fleet(named)
     errors.print(fleet.target_line, markup=False)
     return fleet
+
+
+def _change_job(verb: str, job: str, fleet: str | None) -> None:
+    from fleetctl.campaign.history import choose_job
+    from fleetctl.campaign.job_control import CHANGES, change_job
+
+    store = wiring.connect(_say_target(fleet), wiring.load_settings()).store
+    chosen, change = choose_job(store, job), CHANGES[verb]
+    reason = f"fleetctl job {verb}"
+    if change_job(store, chosen, change, reason=reason, now=datetime.now(UTC)):
+        print(f"{chosen.id} is {change.to.value}: {change.consequence}")
+    else:
+        print(f"{chosen.id} was {change.to.value} already")
 
 
 def _say_export(done: Export, asked: int, *, is_untrained: bool) -> None:
