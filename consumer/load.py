@@ -20,13 +20,15 @@ class Load:
     memory_bytes: int
     """Of this process, resident."""
     gpu_percent: float | None
-    """Busy share of the first GPU; None where there is none."""
+    """Busy share of this worker's GPU; None where there is none."""
 
 
 class LoadMeter:
     """Looks when asked."""
 
-    def __init__(self) -> None:
+    def __init__(self, gpu: str = "") -> None:
+        """`gpu`: index or UUID as in CUDA_VISIBLE_DEVICES; empty: the machine's first."""
+        self._gpu = gpu or "0"
         self._process = psutil.Process()
         self._nvidia_smi = shutil.which("nvidia-smi")
         psutil.cpu_percent(interval=None)  # the first call only starts the measurement
@@ -41,10 +43,14 @@ class LoadMeter:
     def _gpu_percent(self) -> float | None:
         if self._nvidia_smi is None:
             return None
-        command = [self._nvidia_smi, "--query-gpu=utilization.gpu", "--format=csv,noheader,nounits", "--id=0"]
+        query = ("--query-gpu=utilization.gpu", "--format=csv,noheader,nounits", f"--id={self._gpu}")
         try:
             answer = subprocess.run(  # noqa: S603 - a fixed command without outside input
-                command, capture_output=True, text=True, timeout=GPU_QUERY_SECONDS, check=True
+                [self._nvidia_smi, *query],
+                capture_output=True,
+                text=True,
+                timeout=GPU_QUERY_SECONDS,
+                check=True,
             )
             return float(answer.stdout.strip())
         except (OSError, subprocess.SubprocessError, ValueError):

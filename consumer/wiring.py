@@ -9,40 +9,24 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
 
 from consumer.cores import cores_in_order
-from consumer.datasets import Machine, OpenDatasets
 from consumer.exit_codes import ExitCode
 from consumer.fitness import why_unfit
 from consumer.gpus import slot_gpus
-from consumer.job_watch import JobWatch
-from consumer.last_resort import end_process
-from consumer.lease import LeaseKeeper
-from consumer.leaving import Leaving
-from consumer.load import LoadMeter
 from consumer.notices.halt_file import HaltFile
 from consumer.notices.signals import SignalNotice
-from consumer.patience import Patience
-from consumer.prefetch import ByteBudget
-from consumer.report import Identity, Reporter
+from consumer.parts import build_parts, build_worker, machine
 from consumer.selftest import NO_CATALOGUE, machine_checks, recipe_check, report
 from consumer.settings import Settings
-from consumer.shared_state import SharedState
 from consumer.slot_process import slot_arguments, slot_command, slot_environ, start_slot
 from consumer.slots import Slot, plan_slots
-from consumer.stages.download import DownloadStage
-from consumer.stages.infer import InferStage
-from consumer.stages.prepare import PrepareStage
-from consumer.stages.receive import ReceiveStage
-from consumer.stages.settle import SettleStage
-from consumer.stages.upload import UploadStage
 from consumer.supervisor import KILL_AFTER_GRACE_SECONDS, Supervisor
-from consumer.worker import UNTIL_EMPTY_CHECK_SECONDS, Steps, Worker
+from consumer.worker import UNTIL_EMPTY_CHECK_SECONDS
 from contract.azure_clients import AzureClients, storage_endpoints
 from contract.blob_store import BlobStore
 from contract.blob_stores.azure import AzureBlobStore
@@ -51,7 +35,6 @@ from contract.errors import BadInput, NotFound
 from contract.fleet import FLEET_VARIABLE, Fleet, choose_fleet
 from contract.fleet_queues import FleetQueues
 from contract.job_store import list_jobs, read_job
-from contract.ledger import LedgerWriter
 from contract.log_lines import set_up_logging
 from contract.queue_names import queue_names
 from contract.tile_queues.azure import AzureTileQueue
@@ -77,7 +60,8 @@ def run_worker(
     finished = all_explained(store, job) if until_empty else None
     if most_received is not None:
         finished = nothing_waits
-    parts = build_parts(settings, fleet, store, queues, worker=worker)
+    gpu = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")[0]
+    parts = build_parts(settings, fleet, store, queues, worker=worker, gpu=gpu)
     if reason := why_unfit(machine_checks(machine(settings, fleet.stac_url), os.environ, store.now())):
         parts.state.on_unfit(reason)  # before the first tile: it says so in heartbeat and ledger, and leaves
     return build_worker(parts, signals=signals, is_finished=finished, most_received=most_received).run()
@@ -170,133 +154,6 @@ def default_name(host: str, pid: int) -> str:
     return f"{re.sub(r'[^A-Za-z0-9.-]', '-', host).strip('.-')[:60] or 'worker'}-{pid}"
 
 
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """A worker's parts without its threads."""
-
-    state: SharedState
-    receive: ReceiveStage
-    steps: Steps
-    keeper: LeaseKeeper
-    budget: ByteBudget
-    reporter: Reporter
-    leaving: Leaving
-
-
-def build_parts(
-    settings: Settings,
-    fleet: Fleet,
-    store: BlobStore,
-    queues: FleetQueues,
-    *,
-    worker: str,
-    patience: Patience = Patience(),  # noqa: B008 - a frozen value
-) -> Parts:
-    """Put the parts together, over any storage."""
-    state = SharedState(settings)
-    keeper = LeaseKeeper(
-        queues,
-        lease_seconds=settings.lease_seconds,
-        limit_seconds=state.limit_seconds,
-        on_stuck=state.on_stuck,
-    )
-    budget = ByteBudget(settings.memory_bytes)
-    reporter = build_reporter(settings, store, state, keeper, budget, worker)
-    settle = SettleStage(
-        store=store,
-        queues=queues,
-        keeper=keeper,
-        budget=budget,
-        reporter=reporter,
-        patience=patience,
-        worker=worker,
-        is_evicted=state.is_evicted,
-        on_unfit=state.on_unfit,
-        on_settled=state.on_settled,
-    )
-    datasets = OpenDatasets(store, machine(settings, fleet.stac_url))
-    upload = UploadStage(store, settings.scratch_folder, worker)
-    jobs = JobWatch(store)
-    steps = Steps(
-        download=DownloadStage(store, jobs, datasets, budget),
-        prepare=PrepareStage(jobs, keeper),
-        infer=InferStage(state.busy),
-        upload=lambda work: patience.call(lambda: upload(work), work),
-        settle=settle,
-    )
-    return Parts(
-        state=state,
-        receive=ReceiveStage(queues, store, keeper, reporter),
-        steps=steps,
-        keeper=keeper,
-        budget=budget,
-        reporter=reporter,
-        leaving=Leaving(queues, keeper, reporter, worker, state.expected_infer_seconds),
-    )
-
-
-def build_worker(
-    parts: Parts,
-    *,
-    signals: SignalNotice,
-    is_finished: Callable[[], bool] | None = None,
-    most_received: int | None = None,
-    end_process: Callable[[int], None] = end_process,
-) -> Worker:
-    """The parts with their threads, not started yet."""
-    return Worker(
-        parts.state,
-        receive=parts.receive,
-        steps=parts.steps,
-        keeper=parts.keeper,
-        budget=parts.budget,
-        reporter=parts.reporter,
-        leaving=parts.leaving,
-        signals=signals,
-        is_finished=is_finished,
-        most_received=most_received,
-        end_process=end_process,
-    )
-
-
-def build_reporter(
-    settings: Settings,
-    store: BlobStore,
-    state: SharedState,
-    keeper: LeaseKeeper,
-    budget: ByteBudget,
-    worker: str,
-) -> Reporter:
-    """The ledger stream and heartbeat of this process."""
-    identity = Identity(
-        worker, socket.gethostname(), boot_id(), datetime.now(UTC).isoformat(timespec="seconds")
-    )
-    stream = f"{worker}-{identity.boot_id[:8]}-{time.time_ns() // 1_000_000:x}"
-    return Reporter(
-        store,
-        LedgerWriter(store, stream, bound={"worker": worker, "vm": identity.vm}),
-        identity,
-        keeper=keeper,
-        budget=budget,
-        meter=LoadMeter(),
-        ledger_seconds=settings.ledger_seconds,
-        heartbeat_seconds=settings.heartbeat_seconds,
-        why_leaving=state.why_leaving,
-    )
-
-
-def machine(settings: Settings, stac_url: str) -> Machine:
-    """What this worker brings to every recipe."""
-    return Machine(
-        stac_url=stac_url,
-        cache_folder=settings.cache_folder,
-        scratch_folder=settings.scratch_folder,
-        weights=settings.weights,
-        device=settings.device,
-        threads=settings.threads,
-    )
-
-
 def check_folder(folder: Path) -> None:
     """BadInput for a folder that cannot be used; a disk that fails is another matter."""
     try:
@@ -330,11 +187,3 @@ def all_explained(store: BlobStore, job: str | None) -> Callable[[], bool]:
             return False  # a job is being written at this moment
 
     return is_finished
-
-
-def boot_id() -> str:
-    """Of this machine's current boot, as the kernel names it."""
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-    except OSError:
-        return "unknown"

@@ -38,8 +38,13 @@ def set_up_logging(*, stream: TextIO | None = None, bound: dict[str, Any] | None
         if out.isatty()
         else structlog.processors.JSONRenderer()
     )
+
+    def add_bound(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:
+        # Not by structlog's context variables: a thread starts with none of them.
+        return {**(bound or {}), **event}
+
     processors: Sequence[Any] = [
-        structlog.contextvars.merge_contextvars,
+        add_bound,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         hide_secrets,
@@ -52,8 +57,6 @@ def set_up_logging(*, stream: TextIO | None = None, bound: dict[str, Any] | None
         logger_factory=structlog.WriteLoggerFactory(file=out),
         cache_logger_on_first_use=False,
     )
-    structlog.contextvars.clear_contextvars()
-    structlog.contextvars.bind_contextvars(**(bound or {}))
 
 
 def hide_secrets(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import pytest
 
 from consumer.exit_codes import ExitCode
 from consumer.notices.signals import SignalNotice
-from consumer.wiring import build_worker
+from consumer.parts import build_worker
 from consumer.work import Stage
 from contract.completion import completion
 from contract.errors import BadInput, LeaseLost, StorageUnavailable

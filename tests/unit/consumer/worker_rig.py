@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from consumer.parts import Parts, build_parts
 from consumer.patience import Patience
 from consumer.settings import Settings
-from consumer.wiring import Parts, build_parts
 from consumer.work import Work
 from contract import artifact_names
 from contract.blob_stores.simulated import SimulatedBlobStore, SimulatedContainer

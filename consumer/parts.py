@@ -1,0 +1,175 @@
+"""A worker put together from its parts, over any storage: what wiring.py does with Azure, tests do in memory."""
+
+from __future__ import annotations
+
+import errno
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from consumer.datasets import Machine, OpenDatasets
+from consumer.job_watch import JobWatch
+from consumer.last_resort import end_process
+from consumer.lease import LeaseKeeper
+from consumer.leaving import Leaving
+from consumer.load import LoadMeter
+from consumer.notices.signals import SignalNotice
+from consumer.patience import Patience
+from consumer.prefetch import ByteBudget
+from consumer.report import Identity, Reporter
+from consumer.settings import Settings
+from consumer.shared_state import SharedState
+from consumer.stages.download import DownloadStage
+from consumer.stages.infer import InferStage
+from consumer.stages.prepare import PrepareStage
+from consumer.stages.receive import ReceiveStage
+from consumer.stages.settle import SettleStage
+from consumer.stages.upload import UploadStage
+from consumer.worker import Steps, Worker
+from contract.blob_store import BlobStore
+from contract.fleet import Fleet
+from contract.fleet_queues import FleetQueues
+from contract.ledger import LedgerWriter
+
+DISK_FAULTS = frozenset({errno.EROFS, errno.EIO, errno.ENOSPC, errno.EDQUOT})
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """A worker's parts without its threads."""
+
+    state: SharedState
+    receive: ReceiveStage
+    steps: Steps
+    keeper: LeaseKeeper
+    budget: ByteBudget
+    reporter: Reporter
+    leaving: Leaving
+
+
+def build_parts(
+    settings: Settings,
+    fleet: Fleet,
+    store: BlobStore,
+    queues: FleetQueues,
+    *,
+    worker: str,
+    gpu: str = "",
+    patience: Patience = Patience(),  # noqa: B008 - a frozen value
+) -> Parts:
+    """Put the parts together, over any storage. `gpu`: see LoadMeter."""
+    state = SharedState(settings)
+    keeper = LeaseKeeper(
+        queues,
+        lease_seconds=settings.lease_seconds,
+        limit_seconds=state.limit_seconds,
+        on_stuck=state.on_stuck,
+    )
+    budget = ByteBudget(settings.memory_bytes)
+    reporter = build_reporter(settings, store, state, keeper, budget, worker=worker, gpu=gpu)
+    settle = SettleStage(
+        store=store,
+        queues=queues,
+        keeper=keeper,
+        budget=budget,
+        reporter=reporter,
+        patience=patience,
+        worker=worker,
+        is_evicted=state.is_evicted,
+        on_unfit=state.on_unfit,
+        on_settled=state.on_settled,
+    )
+    datasets = OpenDatasets(store, machine(settings, fleet.stac_url))
+    upload = UploadStage(store, settings.scratch_folder, worker)
+    jobs = JobWatch(store)
+    steps = Steps(
+        download=DownloadStage(store, jobs, datasets, budget),
+        prepare=PrepareStage(jobs, keeper),
+        infer=InferStage(state.busy),
+        upload=lambda work: patience.call(lambda: upload(work), work),
+        settle=settle,
+    )
+    return Parts(
+        state=state,
+        receive=ReceiveStage(queues, store, keeper, reporter),
+        steps=steps,
+        keeper=keeper,
+        budget=budget,
+        reporter=reporter,
+        leaving=Leaving(queues, keeper, reporter, worker, state.expected_infer_seconds),
+    )
+
+
+def build_worker(
+    parts: Parts,
+    *,
+    signals: SignalNotice,
+    is_finished: Callable[[], bool] | None = None,
+    most_received: int | None = None,
+    end_process: Callable[[int], None] = end_process,
+) -> Worker:
+    """The parts with their threads, not started yet."""
+    return Worker(
+        parts.state,
+        receive=parts.receive,
+        steps=parts.steps,
+        keeper=parts.keeper,
+        budget=parts.budget,
+        reporter=parts.reporter,
+        leaving=parts.leaving,
+        signals=signals,
+        is_finished=is_finished,
+        most_received=most_received,
+        end_process=end_process,
+    )
+
+
+def build_reporter(
+    settings: Settings,
+    store: BlobStore,
+    state: SharedState,
+    keeper: LeaseKeeper,
+    budget: ByteBudget,
+    *,
+    worker: str,
+    gpu: str,
+) -> Reporter:
+    """The ledger stream and heartbeat of this process."""
+    identity = Identity(
+        worker, socket.gethostname(), boot_id(), datetime.now(UTC).isoformat(timespec="seconds")
+    )
+    stream = f"{worker}-{identity.boot_id[:8]}-{time.time_ns() // 1_000_000:x}"
+    return Reporter(
+        store,
+        LedgerWriter(store, stream, bound={"worker": worker, "vm": identity.vm}),
+        identity,
+        keeper=keeper,
+        budget=budget,
+        meter=LoadMeter(gpu),
+        ledger_seconds=settings.ledger_seconds,
+        heartbeat_seconds=settings.heartbeat_seconds,
+        why_leaving=state.why_leaving,
+    )
+
+
+def machine(settings: Settings, stac_url: str) -> Machine:
+    """What this worker brings to every recipe."""
+    return Machine(
+        stac_url=stac_url,
+        cache_folder=settings.cache_folder,
+        scratch_folder=settings.scratch_folder,
+        weights=settings.weights,
+        device=settings.device,
+        threads=settings.threads,
+    )
+
+
+def boot_id() -> str:
+    """Of this machine's current boot, as the kernel names it."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return "unknown"
