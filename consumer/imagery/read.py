@@ -7,7 +7,7 @@ HTTP here: it hides statuses, remembers failures for the life of the process, an
 from __future__ import annotations
 
 import os
-import threading
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import numpy as np
@@ -42,7 +42,7 @@ class SceneReader:
     def __init__(self, signer: Signer, turns: Turns | None = None, decoders: int | None = None) -> None:
         """`decoders`: files decoded at a time; by default one per core."""
         self._fetcher = Fetcher(signer, turns)
-        self._decoding = threading.BoundedSemaphore(decoders or cores())
+        self._decoders = ThreadPoolExecutor(decoders or cores(), thread_name_prefix="decode")
 
     def read(
         self, scene: Scene, band: str, grid: PixelGrid, layer: Layer, tally: Tally
@@ -70,14 +70,11 @@ class SceneReader:
     ) -> NDArray[np.generic]:
         href = scene.assets[band]
         file = RemoteFile(partial(self._get, href, tally))
-        with self._decoding:
-            raster, placement = self._plan(file, scene, band, grid, layer)
+        raster, placement = self._plan(file, scene, band, grid, layer)
         if placement.is_empty:
             return np.full(grid.shape, layer.nodata, dtype=layer.dtype)
         file.fetch(where for _, where in raster.blocks(placement.window))
-        with self._decoding:
-            pixels = raster.read(placement.window, file)
-            return resample(pixels, raster, placement, grid, layer)
+        return self._decoders.submit(_decode, raster, placement, file, grid, layer).result()
 
     def _get(self, href: str, tally: Tally, first: int, last: int) -> Answer:
         return self._fetcher.get(href, first, last, tally)
@@ -89,6 +86,12 @@ class SceneReader:
         check_type(raster, layer)
         check_place(raster, scene, band)
         return raster, place(raster, grid)
+
+
+def _decode(
+    raster: Raster, placement: Placement, file: RemoteFile, grid: PixelGrid, layer: Layer
+) -> NDArray[np.generic]:
+    return resample(raster.read(placement.window, file), raster, placement, grid, layer)
 
 
 def check_type(raster: Raster, layer: Layer) -> None:

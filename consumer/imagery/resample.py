@@ -98,6 +98,7 @@ def interpolate(
     centre_column = np.clip(columns.nearest - origin[1], 0, width - 1)
     centre_row = np.clip(rows.nearest - origin[0], 0, height - 1)
     result = np.empty((len(above), len(left)), dtype=pixels.dtype)
+    space = _Space(width, len(left))
     for start in range(0, len(above), ROWS_AT_ONCE):
         part = slice(start, start + ROWS_AT_ONCE)
         first, end = int(above[part][0]), int(below[part][-1]) + 1
@@ -110,10 +111,22 @@ def interpolate(
             below_share=rows.share[part, np.newaxis],
             centre=np.ix_(centre_row[part] - first, centre_column),
         )
-        result[part] = _interpolate_rows(pixels[first:end], taps, nodata)
+        _interpolate_rows(pixels[first:end], taps, nodata, space, result[part])
     result[~rows.is_inside] = nodata
     result[:, ~columns.is_inside] = nodata
     return result
+
+
+class _Space:
+    """Memory that all parts of one image are computed in: taken anew, its pages cost as much as the sums."""
+
+    def __init__(self, width: int, target_width: int) -> None:
+        rows = ROWS_AT_ONCE + 2  # two more where the spacings are equal
+        self.source = np.empty((rows, width))
+        self.across = np.empty((rows, target_width))
+        self.second = np.empty((rows, target_width))
+        self.mixed = np.empty((rows, target_width))
+        self.lower = np.empty((rows, target_width))
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,43 +142,50 @@ class _Taps:
     centre: tuple[NDArray[np.int64], ...]
     """Rows and columns of the pixel that each target's centre lies in."""
 
-    def mix(self, pixels: Floats) -> Floats:
-        """Columns first: they are taken from fewer rows."""
-        across = _pick(pixels, self.left, axis=1) * (1 - self.right_share)
-        second = _pick(pixels, self.right, axis=1) * self.right_share
-        across += second
-        mixed: Floats = _pick(across, self.above, axis=0) * (1 - self.below_share)
-        lower = _pick(across, self.below, axis=0) * self.below_share
-        mixed += lower
+    def mix(self, pixels: NDArray[np.generic], space: _Space) -> Floats:
+        """(target rows, target columns), in the space. Columns first: they are taken from fewer rows."""
+        count, target = len(pixels), len(self.above)
+        source, across, second = space.source[:count], space.across[:count], space.second[:count]
+        np.copyto(source, pixels, casting="unsafe")
+        _weigh(source, self.left, 1 - self.right_share, across, axis=1)
+        across += _weigh(source, self.right, self.right_share, second, axis=1)
+        mixed, lower = space.mixed[:target], space.lower[:target]
+        _weigh(across, self.above, 1 - self.below_share, mixed, axis=0)
+        mixed += _weigh(across, self.below, self.below_share, lower, axis=0)
         return mixed
 
 
-def _pick(pixels: Floats, index: NDArray[np.int64], axis: int) -> Floats:
-    """Those rows or columns; without a copy where they follow each other, as between equal spacings."""
+def _weigh(pixels: Floats, index: NDArray[np.int64], weights: Floats, out: Floats, axis: int) -> Floats:
+    """Those rows or columns, weighted; in one step where they follow each other, as between equal spacings."""
     first, count = int(index[0]), len(index)
     if int(index[-1]) - first == count - 1 and (np.diff(index) == 1).all():
-        return pixels[first : first + count] if axis == 0 else pixels[:, first : first + count]
-    picked: Floats = np.take(pixels, index, axis=axis)
-    return picked
+        picked = pixels[first : first + count] if axis == 0 else pixels[:, first : first + count]
+        return np.multiply(picked, weights, out=out)
+    np.take(pixels, index, axis=axis, out=out, mode="clip")  # "raise" would make a copy of `out`
+    out *= weights
+    return out
 
 
-def _interpolate_rows(pixels: NDArray[np.generic], taps: _Taps, nodata: float) -> NDArray[np.generic]:
+def _interpolate_rows(
+    pixels: NDArray[np.generic], taps: _Taps, nodata: float, space: _Space, out: NDArray[np.generic]
+) -> None:
     has_data = ~np.isnan(pixels) if np.isnan(nodata) else pixels != nodata
     if has_data.all():
-        return _rounded(taps.mix(pixels.astype(np.float64)), pixels.dtype)
-    values = taps.mix(np.where(has_data, pixels, 0).astype(np.float64))
-    weights = taps.mix(has_data.astype(np.float64))
-    # As in GDAL: the pixel at the centre must have data, whatever its neighbours have.
-    seen = has_data[taps.centre] & (weights > 1e-6)
-    np.divide(values, weights, out=values, where=seen)
-    values[~seen] = nodata
-    return _rounded(values, pixels.dtype)
+        values = taps.mix(pixels, space)
+    else:
+        weights = taps.mix(has_data, _Space(*(array.shape[1] for array in (space.source, space.across))))
+        values = taps.mix(np.where(has_data, pixels, 0), space)
+        # As in GDAL: the pixel at the centre must have data, whatever its neighbours have.
+        seen = has_data[taps.centre] & (weights > 1e-6)
+        np.divide(values, weights, out=values, where=seen)
+        values[~seen] = nodata
+    _round_into(values, out)
 
 
-def _rounded(values: Floats, dtype: np.dtype[np.generic]) -> NDArray[np.generic]:
-    if dtype.kind == "f":
-        return values.astype(dtype)
-    values += 0.5
-    if dtype.kind == "i":
+def _round_into(values: Floats, out: NDArray[np.generic]) -> None:
+    """To the nearest; the values are overwritten."""
+    if out.dtype.kind in "iu":
+        values += 0.5
+    if out.dtype.kind == "i":
         np.floor(values, out=values)
-    return values.astype(dtype)  # which cuts off
+    np.copyto(out, values, casting="unsafe")  # which cuts off

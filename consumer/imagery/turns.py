@@ -86,7 +86,10 @@ class Turns:
                 self._complain(host, known, turn, now)
             elif now - known.round_began >= pace.SHORTEST_ROUND_SECONDS:
                 self._end_round(host, known, now)
-            self._changed.notify_all()
+            if known.limit > known.under_way + 1:
+                self._changed.notify_all()  # the limit may have grown
+            else:
+                self._changed.notify()
 
     def _complain(self, host: str, known: _Host, turn: Turn, now: float) -> None:
         self._take(
