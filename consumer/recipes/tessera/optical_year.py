@@ -6,7 +6,8 @@ bands of the scenes that were chosen. Never more raw images are held than there 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
@@ -50,12 +51,20 @@ class OpticalYear:
 
 def usable_scenes(scenes: Sequence[Scene], max_cloud: float) -> list[Scene]:
     """Complete scenes below the cloud limit. One that states no cloud cover is judged by its pixels."""
-    wanted = {SCENE_CLASSES, *OPTICAL_CHANNELS}
-    return [
-        scene
-        for scene in scenes
-        if wanted <= scene.assets.keys() and (scene.cloud_percent is None or scene.cloud_percent < max_cloud)
-    ]
+    return [scene for scene in scenes if not _why_left_out(scene, max_cloud)]
+
+
+def left_out(scenes: Sequence[Scene], max_cloud: float) -> Mapping[str, int]:
+    """How many of the catalogue's scenes are not asked for, by why."""
+    reasons = Counter(_why_left_out(scene, max_cloud) for scene in scenes)
+    return {reason: count for reason, count in sorted(reasons.items()) if reason}
+
+
+def _why_left_out(scene: Scene, max_cloud: float) -> str:
+    if not {SCENE_CLASSES, *OPTICAL_CHANNELS} <= scene.assets.keys():
+        return "Sentinel-2 without all bands"
+    is_cloudy = scene.cloud_percent is not None and scene.cloud_percent >= max_cloud
+    return "Sentinel-2 too cloudy" if is_cloudy else ""
 
 
 def by_day(scenes: Sequence[Scene]) -> list[tuple[str, list[Scene]]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -25,14 +25,23 @@ class ScenesOfTile:
     found: int
     used: Sequence[Scene]
     losses: Sequence[Loss]
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    """Found beside those and not asked for, by why."""
+    refusals: Mapping[str, int] = field(default_factory=dict)
+    """Requests repeated until they succeeded, by why they had been refused."""
 
     def summary(self) -> dict[str, Any]:
         """Counts, small enough for a commit record."""
-        return {
+        counts: dict[str, Any] = {
             "found": self.found,
             "used": len(self.used),
             "lost": dict(count_by_cause(self.losses)),
         }
+        if self.left_out:
+            counts["left_out"] = dict(self.left_out)
+        if self.refusals:
+            counts["refused_at_first"] = dict(self.refusals)
+        return counts
 
     def full(self) -> dict[str, Any]:
         """Every scene by name."""

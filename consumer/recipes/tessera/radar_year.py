@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
@@ -37,8 +38,22 @@ class RadarYear:
 
 
 def usable_scenes(scenes: Sequence[Scene], orbit: str) -> list[Scene]:
-    """Scenes of the direction with both polarisations: over ice and sea the satellites send HH and HV."""
-    return [scene for scene in scenes if scene.orbit == orbit and scene.assets.keys() >= set(RADAR_CHANNELS)]
+    """Scenes of the direction with both polarisations."""
+    return [scene for scene in scenes if scene.orbit == orbit and not _why_left_out(scene)]
+
+
+def left_out(scenes: Sequence[Scene]) -> Mapping[str, int]:
+    """How many of the catalogue's scenes are not asked for, by why."""
+    reasons = Counter(_why_left_out(scene) for scene in scenes)
+    return {reason: count for reason, count in sorted(reasons.items()) if reason}
+
+
+def _why_left_out(scene: Scene) -> str:
+    """Empty: it is asked for. Over ice and open sea the satellites send HH and HV, which no checkpoint has seen."""
+    if not set(RADAR_CHANNELS) <= scene.assets.keys():
+        is_polar = "HH" in scene.polarisations
+        return "Sentinel-1 HH/HV only" if is_polar else "Sentinel-1 without VV and VH"
+    return "" if scene.orbit in ORBITS else "Sentinel-1 of unknown orbit"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -40,6 +40,8 @@ class TilePlan:
     optical: Sequence[Scene]
     ascending: Sequence[Scene]
     descending: Sequence[Scene]
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    """Scenes of the catalogue that were not asked for, by why."""
     seconds: dict[str, float] = field(default_factory=dict)
     """How long each step took so far."""
 

@@ -1,5 +1,6 @@
 """A year from scenes to arrays: which days come in, what a lost file costs, who wins a pixel."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from io import BytesIO
 
@@ -164,6 +165,10 @@ def test_scenes_too_cloudy_or_incomplete_are_not_asked_for(put):
     partial = put("d", "2020-03-01T10:00", {"SCL": np.uint16(CLEAR)})
     found = optical_year.usable_scenes([whole, overcast, unstated, partial], max_cloud=100)
     assert [scene.id for scene in found] == ["a", "c"]
+    assert optical_year.left_out([whole, overcast, unstated, partial], max_cloud=100) == {
+        "Sentinel-2 too cloudy": 1,
+        "Sentinel-2 without all bands": 1,
+    }
 
 
 def test_radar_of_one_pass_is_joined_and_put_in_order(reads, put):
@@ -208,6 +213,24 @@ def test_radar_scenes_are_taken_by_direction_and_need_both_channels(put):
     ]
     assert [scene.id for scene in radar_year.usable_scenes(scenes, "ascending")] == ["up"]
     assert [scene.id for scene in radar_year.usable_scenes(scenes, "descending")] == ["down"]
+
+
+def test_scenes_over_ice_with_other_polarisations_are_counted_as_such(put):
+    ice = replace(put("ice", "2020-01-05T18:00", {}, orbit="ascending"), polarisations=("HH", "HV"))
+    half = put("half", "2020-01-05T18:00", {"VV": np.float64(1.0)}, orbit="ascending")
+    both = {"VV": np.float64(1.0), "VH": np.float64(1.0)}
+    scenes = [
+        ice,
+        ice,
+        half,
+        put("lost", "2020-01-05T06:00", both),
+        put("up", "2020-01-05", both, orbit="ascending"),
+    ]
+    assert radar_year.left_out(scenes) == {
+        "Sentinel-1 HH/HV only": 2,
+        "Sentinel-1 of unknown orbit": 1,
+        "Sentinel-1 without VV and VH": 1,
+    }
 
 
 def test_no_scenes_at_all_give_empty_arrays_of_the_right_shape(reads):
