@@ -8,6 +8,7 @@ staging/<dataset>/<tile>/g<N>/<attempt>/<artifact>   what an attempt uploaded (l
 jobs/<job>/job.json  asked.txt  state.json  cursor.json
 poison/<dataset>/<tile>   poison/foreign/<sha256>
 weights/<sha256>   boundaries/<sha256>.fgb
+cubes/<days>d/<period>/<settings>/<tile>/record.json  <sha256>.npz   prepared tiles, for that long at most
 ledger/<stream>/<number>.jsonl   heartbeats/<worker>
 """
 
@@ -92,6 +93,11 @@ def weights(sha256: str) -> str:
 def boundaries(sha256: str) -> str:
     """Land polygons as FlatGeobuf, made from the boundaries file of that digest."""
     return f"boundaries/{sha256}.fgb"
+
+
+def cube_prefix(days: int, period: str, settings: str, tile: TileId) -> str:
+    """One prepared tile. `days`: which lifecycle rule clears it; `settings`: digest of what its bytes follow from."""
+    return f"cubes/{days}d/{period}/{settings}/{tile.path_name}/"
 
 
 def ledger_stream(stream: str, number: int) -> str:

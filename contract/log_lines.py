@@ -24,6 +24,9 @@ WORKER_STUCK = "worker stuck"
 WORKER_ENDED = "worker ended"
 STORAGE_TROUBLE = "storage trouble"
 IN_FLIGHT_CHANGED = "tiles in flight changed"
+CUBE_KEPT = "cube kept"
+CUBE_NOT_KEPT = "cube not kept"
+CUBE_IGNORED = "kept cube ignored"
 
 _SECRET_WORDS = ("key", "token", "sig", "secret", "password", "credential", "authorization")
 
