@@ -19,14 +19,14 @@ TOKEN_PATH = "/_token"  # noqa: S105
 class Faults:
     """How bad the day is. All zero: no faults at all."""
 
-    throttle_percent: float = 0
+    throttle_percent: float = 0.0
     """Requests answered with 429 or 503, in turn, with Retry-After."""
     retry_after_seconds: float = 0.05
-    cut_percent: float = 0
+    cut_percent: float = 0.0
     """Requests whose answer ends in its middle."""
-    late_ms: float = 0
+    late_ms: float = 0.0
     """Answers come up to so much later, at random."""
-    token_seconds: float = 0
+    token_seconds: float = 0.0
     """Files are served only with a token, which lives so long; 0: to everybody."""
     seed: int = 0
 

@@ -54,6 +54,9 @@ class Fetcher:
                 )
             if verdict is Verdict.EXPIRED:
                 self._signer.renew(signed)
+                if attempt == 0:
+                    attempt = 1
+                    continue  # at once, with the new token
             again = next_try(attempt, waited, random.random(), answer.retry_after_seconds)
             if again.seconds is None:
                 raise TryLater(

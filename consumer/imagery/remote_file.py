@@ -56,8 +56,8 @@ class RemoteFile(io.RawIOBase):
         for first, length in merged(one for one in ranges if self._find(*one) is None):
             self._fetch(first, length)
 
-    def bytes_at(self, first: int, length: int) -> bytes:
-        """Bytes of the file; fewer at its end."""
+    def bytes_at(self, first: int, length: int) -> memoryview:
+        """Bytes of the file; fewer at its end. No copy: a tile's blocks come to hundreds of megabytes."""
         length = min(length, max(self.total_bytes - first, 0))
         found = self._find(first, length)
         if found is None:
@@ -69,10 +69,10 @@ class RemoteFile(io.RawIOBase):
             raise EOFError(f"expected {length} bytes at {first}, got fewer")
         return found
 
-    def _find(self, first: int, length: int) -> bytes | None:
+    def _find(self, first: int, length: int) -> memoryview | None:
         for begin, piece in self._pieces:
             if begin <= first and first + length <= begin + len(piece):
-                return piece[first - begin : first - begin + length]
+                return memoryview(piece)[first - begin : first - begin + length]
         return None
 
     def _fetch(self, first: int, length: int) -> None:
@@ -99,4 +99,4 @@ class RemoteFile(io.RawIOBase):
         wanted = self.total_bytes - self._position if size < 0 else size
         found = self.bytes_at(self._position, wanted)
         self._position += len(found)
-        return found
+        return bytes(found)

@@ -126,9 +126,9 @@ class Raster:
         height, width = self.page.chunks[:2]
         return int(height), int(width)
 
-    def _place(self, number: int, data: bytes, pixels: NDArray[np.generic], window: Window) -> None:
+    def _place(self, number: int, data: memoryview, pixels: NDArray[np.generic], window: Window) -> None:
         try:
-            decoded, position, shape = self.page.decode(data, number)
+            decoded, position, shape = self.page.decode(cast("bytes", data), number)
         except Exception as error:  # each codec has errors of its own, and all mean the same
             raise Damaged(f"its block {number} cannot be decoded: {error}") from error
         if decoded is None:
@@ -240,7 +240,10 @@ def _crs_of(page: TiffPage, file: RemoteFile) -> tuple[CRS | str, bool]:
         return f"EPSG:{code}", _is_projected(code)
     try:
         # GDAL knows all ways to spell one out, and needs only the header for it.
-        with MemoryFile(file.bytes_at(0, HEADER_BYTES)) as memory, memory.open(driver="GTiff") as header:
+        with (
+            MemoryFile(bytes(file.bytes_at(0, HEADER_BYTES))) as memory,
+            memory.open(driver="GTiff") as header,
+        ):
             crs = header.crs
     except RasterioError as error:
         raise Misplaced(f"its coordinate system cannot be read: {error}") from error

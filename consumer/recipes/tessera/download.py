@@ -18,7 +18,7 @@ from consumer.imagery.pace_board import SharedBoard
 from consumer.imagery.pixel_grid import PixelGrid, grid_of
 from consumer.imagery.read import SceneReader, cores
 from consumer.imagery.search import Catalogue, Scene
-from consumer.imagery.sign import signer_for
+from consumer.imagery.sign import Signer, signer_for
 from consumer.imagery.tile_reads import TileReads
 from consumer.imagery.turns import Turns
 from consumer.recipe import Progress
@@ -46,15 +46,18 @@ class Downloaded:
 class Imagery:
     """Plans and downloads tiles of one source; safe to share between threads."""
 
-    def __init__(self, stac_url: str, settings: TesseraSettings, pace_folder: Path) -> None:
+    def __init__(
+        self, stac_url: str, settings: TesseraSettings, pace_folder: Path, signer: Signer | None = None
+    ) -> None:
         """`pace_folder` is shared by all slots of a machine: there they agree on how fast to read.
+        `signer`: another one than the catalogue calls for.
 
         BadInput for a source that is not known.
         """
         self._settings = settings
         self._archive = archive_of(settings.source)
         self._catalogue = Catalogue(stac_url, self._archive)
-        self._reader = SceneReader(signer_for(stac_url), Turns(SharedBoard(pace_folder)))
+        self._reader = SceneReader(signer or signer_for(stac_url), Turns(SharedBoard(pace_folder)))
 
     def plan(self, tile: TileId, year: int, land: Path | None) -> TilePlan:
         """The tile's land, and every scene of the year over it. Without `land` all of the tile counts.
