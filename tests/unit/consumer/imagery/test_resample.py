@@ -37,7 +37,7 @@ def on_grid(by, pixels, spacing, grid, nodata=0):
 
 def scene(seed, holes):
     random = np.random.default_rng(seed)
-    pixels = random.integers(1, 65535, (SIZE, SIZE)).astype(np.uint16)
+    pixels = random.integers(1, 12000, (SIZE, SIZE)).astype(np.uint16)
     pixels[random.random(pixels.shape) < holes] = 0
     return pixels
 
