@@ -10,7 +10,7 @@ import torch
 
 from consumer.recipes.tessera.cuda_graphs import GraphedBackbone
 from consumer.recipes.tessera.engine import Engine
-from consumer.recipes.tessera.fast_backbone import Sequences
+from consumer.recipes.tessera.sequences import Sequences
 from contract.errors import Stopped
 from tests.golden import golden, small_tile, tiny_weights
 

@@ -14,7 +14,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from consumer.recipes.tessera.fast_backbone import Done, FastBackbone, Sequences
+from consumer.recipes.tessera.fast_backbone import Done, FastBackbone
+from consumer.recipes.tessera.sequences import Sequences
 
 BATCHES_IN_FLIGHT = 2
 """The GPU never waits for the host, and a stop waits for a fraction of a second of work at most."""

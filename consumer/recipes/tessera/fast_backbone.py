@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -23,29 +22,10 @@ from consumer.recipes.tessera.layers import FusedLayer, SensorBackbone
 from consumer.recipes.tessera.network_v1 import GruPooling
 from consumer.recipes.tessera.network_v2 import AttentionPooling, QkNormLayer
 from consumer.recipes.tessera.packed import Packer, Product
+from consumer.recipes.tessera.sequences import Sequences
 
 Done = Callable[[str], None]
 """Called with the name of each part of the work after it: whoever waits can look in, or look at a clock."""
-
-
-@dataclass(frozen=True, eq=False)
-class Sequences:
-    """What a backbone sees of B pixels of one sequence length T."""
-
-    values: Tensor
-    """(B, R, C) float32, normalised."""
-    days: Tensor
-    """(B, R) day of the year."""
-    order: Tensor
-    """(B, T) the row that each time step shows."""
-    copies: Tensor | None
-    """(B, R) float32, how many time steps show the row, 0 for one that fills up; None = each exactly one,
-    in order."""
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """(B, R, T)"""
-        return self.days.shape[0], self.days.shape[1], self.order.shape[1]
 
 
 class FastNorm:
@@ -138,7 +118,7 @@ class FastBackbone:
         if self._recurrent is None:
             scores = (tokens.float() @ self._query).view(sequences.days.shape)
             return (scores if row_bias is None else scores + row_bias).softmax(dim=1)
-        by_step = self._recurrent(tokens, sequences.order, done).softmax(dim=1)  # (B, T)
+        by_step = self._recurrent(tokens, sequences, done).softmax(dim=1)  # (B, T)
         if sequences.copies is None:
             return by_step
         return torch.zeros_like(sequences.copies).scatter_add_(1, sequences.order, by_step)

@@ -12,11 +12,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from consumer.recipes.tessera.fast_backbone import Done, FastBackbone, FastNorm, Sequences
+from consumer.recipes.tessera.fast_backbone import Done, FastBackbone, FastNorm
 from consumer.recipes.tessera.layers import Reducer
 from consumer.recipes.tessera.network import Network
 from consumer.recipes.tessera.network_v2 import NetworkV2
 from consumer.recipes.tessera.packed import Packer, Product
+from consumer.recipes.tessera.sequences import Sequences
 
 
 class Encoder(Protocol):

@@ -7,7 +7,7 @@ B sequences of R distinct rows over T steps, D width. Torch only.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from consumer.recipes.tessera.network_v1 import GruPooling
 from consumer.recipes.tessera.packed import Packer, Product
+from consumer.recipes.tessera.sequences import Sequences
 
 
 class RecurrentScores:
@@ -34,22 +35,21 @@ class RecurrentScores:
         self._width = len(self._query)
         self._epsilon = pooling.layer_norm.eps
 
-    def __call__(self, tokens: Tensor, order: Tensor, done: Callable[[str], None]) -> Tensor:
-        """tokens: (B * R, D); order: (B, T) which of a sequence's rows each step sees -> (B, T).
+    def __call__(self, tokens: Tensor, sequences: Sequences, done: Callable[[str], None]) -> Tensor:
+        """tokens: (B * R, D) -> (B, T).
 
         The state is kept in float32 whatever the products' type: it is the one sum that runs on.
         """
-        batch = len(order)
+        batch, _, steps = sequences.shape
         from_inputs = self._inputs(tokens)  # (B * R, 3D)
-        first_rows = torch.arange(batch, device=tokens.device) * (len(tokens) // batch)
-        steps = (order + first_rows[:, None]).t().contiguous()  # (T, B) rows of `from_inputs`
         state = torch.zeros((batch, self._width), device=tokens.device)
-        scores = []
-        for rows in steps:
-            state = self._step(state, from_inputs.index_select(0, rows))
-            scores.append(functional.layer_norm(state, (self._width,), eps=self._epsilon) @ self._query)
+        scores = torch.empty((steps, batch), device=tokens.device)
+        for step, from_input in enumerate(_by_step(from_inputs, sequences)):
+            state = self._step(state, from_input)
+            standardised = functional.layer_norm(state, (self._width,), eps=self._epsilon)
+            torch.mv(standardised, self._query, out=scores[step])
             done("pooling")
-        return torch.stack(scores, dim=1)
+        return scores.t()
 
     def _step(self, state: Tensor, from_inputs: Tensor) -> Tensor:
         """One time step: (B, D) float32 and (B, 3D) -> (B, D) float32."""
@@ -65,3 +65,21 @@ class RecurrentScores:
             Product(self._gates, batch, times=steps),
             Product(self._proposal, batch, times=steps),
         ]
+
+
+def _by_step(from_inputs: Tensor, sequences: Sequences) -> Iterator[Tensor]:
+    """What each step's row contributes: (B * R, 3D) -> T times (B, 3D).
+
+    Step t shows row t until the first sequence of the batch runs out of observations; up to there no
+    copy is needed.
+    """
+    batch, rows, steps = sequences.shape
+    order = sequences.order  # (B, T)
+    in_order = steps
+    if sequences.copies is not None:
+        as_counted = (order == torch.arange(steps, device=order.device)).all(dim=0)  # (T,)
+        in_order = int(as_counted.int().cumprod(dim=0).sum())
+    yield from from_inputs.unflatten(0, (batch, rows)).unbind(dim=1)[:in_order]
+    first_rows = torch.arange(batch, device=order.device) * rows
+    for step in range(in_order, steps):
+        yield from_inputs.index_select(0, first_rows + order[:, step])

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from consumer.imagery.cube import Cube
-from consumer.recipes.tessera.fast_backbone import Sequences
 from consumer.recipes.tessera.normalisation import ChannelStatistics, Statistics
 from consumer.recipes.tessera.sampling import Indices, SamplingRule
+from consumer.recipes.tessera.sequences import Sequences
 from consumer.recipes.tessera.upload import upload
 
 

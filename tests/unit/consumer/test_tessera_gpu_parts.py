@@ -12,8 +12,8 @@ from consumer.recipes.tessera.batch_size import LARGEST_GPU_TOKENS, batch_size_f
 from consumer.recipes.tessera.cuda_graphs import filled_up
 from consumer.recipes.tessera.device import products_type
 from consumer.recipes.tessera.engine import Engine
-from consumer.recipes.tessera.fast_backbone import Sequences
 from consumer.recipes.tessera.models import published_dimensions
+from consumer.recipes.tessera.sequences import Sequences
 from tests.golden import small_tile, tiny_weights
 
 CPU = torch.device("cpu")
