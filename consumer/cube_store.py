@@ -89,6 +89,14 @@ class CubeStore:
         self._useless.add(taken.etag)
         taken.file.close()
 
+    def discard(self, taken: Taken, reason: str) -> None:
+        """Nobody can use it: without its record it is no cube any more."""
+        self.refuse(taken, reason)
+        try:
+            self._store.delete(taken.name)
+        except StorageError as error:
+            log.warning(log_lines.STORAGE_TROUBLE, reason=str(error))
+
     def keep(
         self,
         key: CubeKey,

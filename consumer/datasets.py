@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from consumer.cube_store import CubeStore
 from consumer.recipe import Imagery, Recipe, RecipeContext
 from contract import artifact_names
 from contract.blob_store import BlobStore
@@ -21,6 +22,9 @@ OPEN_AT_ONCE = 2
 """Each holds a model in memory; a worker mostly serves one."""
 CHUNK_BYTES = 1024 * 1024
 
+_Asked = tuple[str, frozenset[tuple[str, ParameterValue]]]
+"""A dataset's name and a job's settings."""
+
 
 @dataclass(frozen=True, slots=True)
 class Machine:
@@ -32,6 +36,7 @@ class Machine:
     weights: Path | None
     device: str
     threads: int
+    cubes_folder: Path | None = None
 
 
 class OpenDatasets:
@@ -40,20 +45,23 @@ class OpenDatasets:
     def __init__(self, store: BlobStore, machine: Machine) -> None:
         self._store = store
         self._machine = machine
-        self._open: OrderedDict[str, Recipe] = OrderedDict()
+        self._cube_store = CubeStore(store, machine.scratch_folder)
+        self._open: OrderedDict[_Asked, Recipe] = OrderedDict()
         self._lock = threading.Lock()
 
     def recipe(self, message: TileMessage, settings: Mapping[str, ParameterValue]) -> Recipe:
         """The recipe of the message's dataset. WorkerUnfit when this worker cannot match its pins;
         GiveUp when there is no such dataset."""
+        # Two jobs of one dataset may differ in what does not change its bytes.
+        asked = (message.dataset, frozenset(settings.items()))
         with self._lock:
-            recipe = self._open.get(message.dataset)
+            recipe = self._open.get(asked)
             if recipe is None:
                 recipe = self._open_recipe(message.dataset, settings)
-                self._open[message.dataset] = recipe
+                self._open[asked] = recipe
                 while len(self._open) > OPEN_AT_ONCE:
                     self._open.popitem(last=False)
-            self._open.move_to_end(message.dataset)
+            self._open.move_to_end(asked)
             return recipe
 
     def _open_recipe(self, name: str, settings: Mapping[str, ParameterValue]) -> Recipe:
@@ -78,6 +86,8 @@ class OpenDatasets:
             scratch=self._machine.scratch_folder,
             device=self._machine.device,
             threads=self._machine.threads,
+            cube_store=self._cube_store,
+            cubes_folder=self._machine.cubes_folder,
         )
         try:
             recipe: Recipe = declaration.load()(context)

@@ -164,6 +164,7 @@ def machine(settings: Settings, stac_url: str) -> Machine:
         weights=settings.weights,
         device=settings.device,
         threads=settings.threads,
+        cubes_folder=settings.cubes_folder,
     )
 
 

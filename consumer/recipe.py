@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from consumer.cube_store import CubeStore
 from contract.dataset import Dataset
 from contract.recipe import ParameterValue
 from contract.tile_id import TileId
@@ -48,6 +49,10 @@ class RecipeContext:
     device: str = "cpu"
     threads: int = 1
     """CPU threads that this worker may use for inference."""
+    cube_store: CubeStore | None = None
+    """Prepared tiles of earlier attempts and other models; None: there is no storage."""
+    cubes_folder: Path | None = None
+    """Where this machine has prepared tiles that other tools made."""
 
 
 @dataclass(frozen=True, slots=True)

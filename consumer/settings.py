@@ -78,6 +78,11 @@ class Settings(BaseModel):
         None,
         description="Use this weights file and no other; a dataset that pins another makes the worker unfit.",
     )
+    cubes_folder: Path | None = Field(
+        None,
+        description="Prepared cubes that other tools made, as <collection>/<year>/<tile>/*.npy: for datasets "
+        "that were asked for with --set cubes=<collection>.",
+    )
     halt_file: Path | None = Field(
         None, description="A file whose appearance is taken for an eviction notice."
     )

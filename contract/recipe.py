@@ -8,6 +8,7 @@ The producer checks `--set key=value` against it without importing torch or GDAL
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -31,6 +32,8 @@ class Parameter:
     help: str
     choices: tuple[ParameterValue, ...] = ()
     """Allowed values; empty: any of the type."""
+    pattern: str = ""
+    """A regular expression that texts other than the default match in full; empty: any text."""
     minimum: float | None = None
     maximum: float | None = None
     changes_result: bool = True
@@ -42,6 +45,8 @@ class Parameter:
         if self.choices and value not in self.choices:
             allowed = ", ".join(str(choice) for choice in self.choices)
             raise BadInput(f"{self.name}={text!r} is not one of {allowed}")
+        if self.pattern and value != self.default and not re.fullmatch(self.pattern, text):
+            raise BadInput(f"{self.name}={text[:80]!r} is not written as {self.pattern}")
         if isinstance(value, int | float) and not isinstance(value, bool):
             self._check_range(value, text)
         return value

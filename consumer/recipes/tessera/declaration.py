@@ -87,5 +87,22 @@ DECLARATION = RecipeDeclaration(
             maximum=128,
             changes_result=False,
         ),
+        Parameter(
+            name="cubes",
+            default="",
+            help="a collection of prepared cubes that another tool made, on the workers' disks, to use "
+            "instead of imagery; none by default",
+            pattern=r"[a-z0-9][a-z0-9._-]{0,40}",
+        ),
+        # 30 is the longest that a rule of infra/storage/lifecycle.json lets them lie.
+        Parameter(
+            name="keep_cubes",
+            default=0,
+            help="days for which prepared cubes are stored, so that other models and later attempts read no "
+            "imagery; a land tile at 10 m takes 1 to 3 GB",
+            minimum=0,
+            maximum=30,
+            changes_result=False,
+        ),
     ),
 )

@@ -8,14 +8,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from consumer.imagery.archives import archive_of
 from consumer.imagery.cube import Cube
 from consumer.imagery.losses import Loss, refuse_if_too_many
 from consumer.imagery.pace_board import SharedBoard
-from consumer.imagery.pixel_grid import PixelGrid, grid_of
+from consumer.imagery.pixel_grid import PixelGrid
 from consumer.imagery.read import SceneReader, cores
 from consumer.imagery.search import Catalogue, Scene
 from consumer.imagery.sign import Signer, signer_for
@@ -23,10 +20,10 @@ from consumer.imagery.tile_reads import TileReads
 from consumer.imagery.turns import Turns
 from consumer.recipe import Progress
 from consumer.recipes.tessera import optical_year, radar_year
-from consumer.recipes.tessera.land_mask import land_mask, land_window
 from consumer.recipes.tessera.optical_year import OpticalReading
 from consumer.recipes.tessera.radar_year import RadarReading
 from consumer.recipes.tessera.settings import TesseraSettings
+from consumer.recipes.tessera.tile_land import tile_land
 from consumer.recipes.tessera.tile_plan import TilePlan
 from contract.tile_id import TileId
 
@@ -65,18 +62,12 @@ class Imagery:
         TryLater when the catalogue does not answer properly.
         """
         began = time.monotonic()
-        grid = grid_of(tile, self._settings.resolution)
-        mask: NDArray[np.uint8] = (
-            np.ones(grid.shape, dtype=np.uint8)
-            if land is None
-            else land_mask(land, grid, self._settings.coast_margin_metres)
-        )
-        window = land_window(mask)
-        optical, radar = self._search(grid.crop(*window), year) if mask.any() else ([], [])
+        where = tile_land(tile, self._settings, land)
+        optical, radar = ([], []) if where.is_sea else self._search(where.window_grid, year)
         return TilePlan(
-            grid=grid,
-            mask=mask,
-            window=window,
+            grid=where.grid,
+            mask=where.mask,
+            window=where.window,
             optical=optical_year.usable_scenes(optical, self._settings.max_cloud),
             ascending=radar_year.usable_scenes(radar, "ascending"),
             descending=radar_year.usable_scenes(radar, "descending"),

@@ -17,6 +17,9 @@ from consumer.imagery.losses import Loss, count_by_cause
 from consumer.imagery.search import Scene
 from consumer.imagery.sign import without_token
 
+CATALOGUE = "catalogue"
+"""The usual origin of a cube: the scenes that the catalogue named, read for this attempt."""
+
 
 @dataclass(frozen=True, slots=True)
 class ScenesOfTile:
@@ -29,6 +32,8 @@ class ScenesOfTile:
     """Found beside those and not asked for, by why."""
     refusals: Mapping[str, int] = field(default_factory=dict)
     """Requests repeated until they succeeded, by why they had been refused."""
+    origin: str = CATALOGUE
+    """What the cube was read from."""
 
     def summary(self) -> dict[str, Any]:
         """Counts, small enough for a commit record."""
@@ -36,6 +41,7 @@ class ScenesOfTile:
             "found": self.found,
             "used": len(self.used),
             "lost": dict(count_by_cause(self.losses)),
+            "from": self.origin,
         }
         if self.left_out:
             counts["left_out"] = dict(self.left_out)

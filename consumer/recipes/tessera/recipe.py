@@ -16,9 +16,10 @@ from typing import cast
 from consumer.imagery.cube import Cube
 from consumer.recipe import Plan, Prepared, Progress, RecipeContext, Written
 from consumer.recipes.tessera.artifacts import TileResult, write_artifacts
-from consumer.recipes.tessera.download import Downloaded, Imagery
+from consumer.recipes.tessera.choose_source import choose_source
+from consumer.recipes.tessera.download import Downloaded
 from consumer.recipes.tessera.engine import Dtype, Embedding, Engine
-from consumer.recipes.tessera.provenance import ScenesOfTile
+from consumer.recipes.tessera.provenance import CATALOGUE, ScenesOfTile
 from consumer.recipes.tessera.selftest import check_engine
 from consumer.recipes.tessera.settings import TesseraSettings
 from consumer.recipes.tessera.tile_plan import TilePlan
@@ -49,9 +50,7 @@ class TesseraRecipe:
         self._land_file = context.land
         try:
             self._settings = TesseraSettings.of({**context.settings, **context.dataset.recipe_parameters})
-            # The land lies in the cache folder, which all slots of a machine share.
-            pace_folder = context.land.parent / "pace"
-            self._imagery = Imagery(context.imagery.stac_url, self._settings, pace_folder)
+            self._source = choose_source(context, self._settings)
             if context.imagery.source not in ("", self._settings.source):
                 raise BadInput(
                     f"dataset {context.dataset.name} pins source {self._settings.source}, "
@@ -68,17 +67,17 @@ class TesseraRecipe:
             raise WorkerUnfit(f"this worker cannot work on {context.dataset.name}: {error}") from error
 
     def plan(self, tile: TileId) -> Plan:
-        """The tile's land, and every scene of the year over it."""
-        detail = self._imagery.plan(tile, int(self._dataset.period), self._land_file)
-        return Plan(tile, self._imagery.memory_bytes(detail), detail)
+        """The tile's land, and a cube that is ready or every scene of the year over it."""
+        detail = self._source.plan(tile, int(self._dataset.period), self._land_file)
+        return Plan(tile, self._source.memory_bytes(detail), detail)
 
     def download(self, plan: Plan, progress: Progress) -> Downloaded | None:
         """The cube of the land's window; None if there is no scene to read."""
         detail: TilePlan = plan.detail
-        if not detail.scene_count:
+        if not detail.has_imagery:
             return None
         with _blaming_the_machine(f"this machine cannot hold the imagery of {plan.tile}"):
-            return self._imagery.download(detail, progress)
+            return self._source.download(detail, progress)
 
     def prepare(self, plan: Plan, downloaded: Downloaded | None) -> Prepared:
         """Check the cube and take its digest, so that inference finds nothing left to do."""
@@ -97,6 +96,7 @@ class TesseraRecipe:
                 losses=downloaded.losses if downloaded else [],
                 left_out=detail.left_out,
                 refusals=downloaded.refusals if downloaded else {},
+                origin=detail.ready.origin if detail.ready else CATALOGUE,
             ),
             seconds={**detail.seconds, "prepare": time.monotonic() - began},
         )

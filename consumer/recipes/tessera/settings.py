@@ -24,6 +24,8 @@ class TesseraSettings:
     coast_margin_metres: float
     max_lost_percent: float
     download_threads: int
+    cubes: str
+    keep_cubes: int
 
     @classmethod
     def of(cls, values: Mapping[str, ParameterValue]) -> TesseraSettings:

@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from consumer.cube_store import CubeKey
 from consumer.imagery.cube import Cube
 from consumer.imagery.pixel_grid import PixelGrid
 from consumer.imagery.search import Scene
 from consumer.recipes.tessera.optical_year import READS_PER_DAY, by_day
+from consumer.recipes.tessera.ready_cube import ReadyCube
 
 OPTICAL_BYTES_PER_PIXEL = 10 * 2 + 1 + 1
 """Of one day: ten bands, the mask, and the choice of scenes that it is made from."""
@@ -44,6 +46,10 @@ class TilePlan:
     """Scenes of the catalogue that were not asked for, by why."""
     seconds: dict[str, float] = field(default_factory=dict)
     """How long each step took so far."""
+    ready: ReadyCube | None = None
+    """A cube that was made before: no scene is read."""
+    keep_as: CubeKey | None = None
+    """Its cube is to be kept under this key."""
 
     @property
     def land(self) -> NDArray[np.bool_]:
@@ -56,7 +62,13 @@ class TilePlan:
         return self.grid.crop(*self.window)
 
     @property
+    def has_imagery(self) -> bool:
+        return self.ready is not None or self.scene_count > 0
+
+    @property
     def scene_count(self) -> int:
+        if self.ready is not None:
+            return self.ready.history.scene_count
         return len(self.optical) + len(self.ascending) + len(self.descending)
 
     @property
@@ -75,6 +87,8 @@ class TilePlan:
 
     def memory_bytes(self, connections: int, decoders: int) -> int:
         """Most that the tile will hold at once, should every day be of use."""
+        if self.ready is not None:
+            return self.ready.memory_bytes + self.memory_bytes_with(None)
         per_pixel = (
             self.optical_days * OPTICAL_BYTES_PER_PIXEL
             + self.radar_passes * RADAR_BYTES_PER_PIXEL

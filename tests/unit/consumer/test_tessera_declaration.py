@@ -49,7 +49,7 @@ def test_defaults_are_upstreams_production_values():
 
 def test_what_cannot_change_a_byte_is_no_part_of_the_dataset():
     free = {parameter.name for parameter in DECLARATION.parameters if not parameter.changes_result}
-    assert free == {"max_lost_percent", "download_threads"}
+    assert free == {"max_lost_percent", "download_threads", "keep_cubes"}
 
 
 @pytest.mark.parametrize(

@@ -201,6 +201,7 @@ def test_provenance_names_scenes_without_their_tokens():
         "found": 2,
         "used": 1,
         "lost": {"missing": 1},
+        "from": "catalogue",
         "scenes": [
             {
                 "id": "S2A",
