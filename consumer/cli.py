@@ -163,6 +163,34 @@ def infer(
 
 
 @app.command()
+def fetch(
+    tile: Annotated[str, typer.Argument(help="grid_<lon>_<lat>, by its centre.", metavar="TILE")],
+    year: Annotated[int, typer.Option("--year", help="Calendar year.")],
+    output: Annotated[Path, typer.Option("--output", help="Folder for the cube; made if it is missing.")],
+    fleet: FleetOption = None,
+    recipe: RecipeOption = "tessera",
+    source: Annotated[
+        str | None, typer.Option("--source", help="mpc or aws: whose conventions the catalogue follows.")
+    ] = None,
+    resolution: Annotated[
+        float | None, typer.Option("--resolution", help="Edge of a pixel in metres; default 10.")
+    ] = None,
+    land: Annotated[
+        Path | None,
+        typer.Option("--land", help="FlatGeobuf of land polygons: read no more; default: all of it."),
+    ] = None,
+) -> None:
+    """Fetch one tile's prepared year, for `consumer infer`; asks the fleet's catalogue, not its storage."""
+    with said_in_one_sentence():
+        from consumer.wiring import run_fetch
+
+        given = {"source": source, "resolution": resolution}
+        settings = {name: str(value) for name, value in given.items() if value is not None}
+        code = run_fetch(fleet, recipe, tile, year, output, settings=settings, land=land)
+    raise typer.Exit(code)
+
+
+@app.command()
 def bench(
     recipe: RecipeOption = "tessera",
     models: Annotated[

@@ -16,6 +16,7 @@ from typing import Any
 
 from consumer.cores import cores_in_order
 from consumer.exit_codes import ExitCode
+from consumer.fetch_tile import fetch_tile, read_request
 from consumer.fitness import why_unfit
 from consumer.gpus import slot_gpus
 from consumer.notices.halt_file import HaltFile
@@ -119,6 +120,31 @@ def storage_clock(fleet_name: str | None) -> datetime | None:
         return None
     sys.stderr.write(f"{fleet.target_line}\n")
     return AzureBlobStore(AzureClients(storage_endpoints(fleet))).now()
+
+
+def run_fetch(
+    fleet_name: str | None,
+    recipe: str,
+    tile: str,
+    year: int,
+    output: Path,
+    *,
+    settings: Mapping[str, str],
+    land: Path | None,
+) -> int:
+    """Fetch one tile's cube from a fleet's catalogue; its storage is not touched."""
+    fleet = choose_fleet(fleet_name, os.environ, Path.cwd())
+    sys.stderr.write(f"{fleet.target_line}\n")
+    request = read_request(
+        tile,
+        year,
+        output,
+        stac_url=fleet.stac_url,
+        cache_folder=Settings.from_env(os.environ).cache_folder,
+        settings=settings,
+        land=land,
+    )
+    return fetch_tile(recipe, request)
 
 
 def open_fleet(
