@@ -13,14 +13,13 @@ from contract.dataset import PARTIAL_YEAR, Dataset
 from contract.errors import BadInput
 from contract.job_store import read_dataset, read_job
 from contract.recipe import ParameterValue, RecipeDeclaration, find_recipe
+from producer.models import MODELS, ModelWish, split_by_model
 from producer.period import parse_years
 from producer.plan import Ask, JobPlan, Pins, check_job_name, make_dataset, plan_jobs
 from producer.region import Region
 from producer.weights import PinnedWeights, fetch_weights
 
 DEFAULT_RECIPE: Final = "tessera"
-WEIGHTS: Final = "weights"
-"""`--set weights=...` is no parameter of a recipe: it is pinned by digest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +45,8 @@ class Wish:
 
     options: Options
     declaration: RecipeDeclaration
-    given: Mapping[str, str]
-    """Parameters of the recipe, as typed."""
-    weights: str | None
-    """What `weights=` says."""
+    models: tuple[ModelWish, ...]
+    """One, unless `models=` names several."""
     years: tuple[int, ...]
 
 
@@ -80,17 +77,20 @@ def check_options(options: Options, *, today: date, like: Pattern | None) -> Wis
             f"job {options.like} was made by {declaration.name} {like.dataset.code_version}, here is "
             f"{declaration.code_version}: the results would not be alike; leave out --like"
         )
-    given = parse_assignments(options.assignments)
-    weights = given.pop(WEIGHTS, None) if declaration.uses_weights else None
-    if weights is not None and options.is_untrained_allowed:
+    assignments = parse_assignments(options.assignments)
+    if like and MODELS in assignments:
+        raise BadInput(f"--like {options.like} asks for that job's model: leave out --set models=, or --like")
+    models = split_by_model(assignments, declaration)
+    if options.is_untrained_allowed and any(model.weights is not None for model in models):
         raise BadInput("--untrained and --set weights= exclude each other: leave one out")
-    declaration.resolve(given)
+    for model in models:
+        declaration.resolve(model.given)
     years: tuple[int, ...]
     if like and options.year is None:
         years = (int(like.dataset.period),)
     else:
         years = parse_years(options.year, today=today, is_partial_allowed=options.is_partial_allowed)
-    return Wish(options, declaration, given, weights, years)
+    return Wish(options, declaration, models, years)
 
 
 def parse_assignments(assignments: Sequence[str]) -> dict[str, str]:
@@ -114,19 +114,40 @@ def read_pattern(store: BlobStore, job_id: str) -> Pattern:
 
 def choose_weights(
     wish: Wish, like: Pattern | None, store: BlobStore, folder: Path, *, limit_bytes: int, is_laptop: bool
+) -> tuple[PinnedWeights | None, ...]:
+    """The weights to pin for each model; None: untrained, which must be typed outside the laptop cloud,
+    or none used. What must be downloaded to be known goes into `folder`."""
+    chosen = []
+    for number, model in enumerate(wish.models):
+        place = folder / str(number)
+        place.mkdir(exist_ok=True)
+        chosen.append(
+            _choose_weights_of(model, wish, like, store, place, limit_bytes=limit_bytes, is_laptop=is_laptop)
+        )
+    return tuple(chosen)
+
+
+def _choose_weights_of(
+    model: ModelWish,
+    wish: Wish,
+    like: Pattern | None,
+    store: BlobStore,
+    folder: Path,
+    *,
+    limit_bytes: int,
+    is_laptop: bool,
 ) -> PinnedWeights | None:
-    """The weights to pin; None: untrained, which must be typed outside the laptop cloud, or none used."""
     if not wish.declaration.uses_weights or wish.options.is_untrained_allowed:
         return None
-    if wish.weights is not None:
-        return fetch_weights(wish.weights, store, folder, limit_bytes=limit_bytes)
+    if model.weights is not None:
+        return fetch_weights(model.weights, store, folder, limit_bytes=limit_bytes)
     if like and like.dataset.weights_sha256:
         return PinnedWeights(like.dataset.weights_sha256, None)
     if is_laptop or (like and not like.dataset.is_trained):
         return None
     raise BadInput(
-        f"recipe {wish.declaration.name} needs weights: add --set weights= with a file, an https address or "
-        "blob:NAME, or type --untrained for results that mean nothing"
+        f"recipe {wish.declaration.name} needs weights: add --set {model.weights_key}= with a file, an https "
+        "address or blob:NAME, or type --untrained for results that mean nothing"
     )
 
 
@@ -134,35 +155,50 @@ def make_plans(
     wish: Wish,
     region: Region,
     like: Pattern | None,
-    weights: PinnedWeights | None,
+    weights: Sequence[PinnedWeights | None],
     boundaries_sha256: str,
     *,
     today: date,
     created: str,
 ) -> tuple[JobPlan, ...]:
-    """One job per year; `created` is now, UTC, ISO 8601."""
-    settings = wish.declaration.resolve(wish.given)
-    if like:
-        settings = {**settings, **like.settings, **{name: settings[name] for name in wish.given}}
-    pins = Pins(
-        declaration=wish.declaration,
-        settings=settings,
-        weights_sha256=weights.sha256 if weights else None,
-        is_trained=weights is not None or not wish.declaration.uses_weights,
-        boundaries_sha256=like.dataset.boundaries_sha256 if like else boundaries_sha256,
-    )
-    datasets = [make_dataset(pins, year, is_partial=_is_partial(year, like, today)) for year in wish.years]
+    """One job per year and model; `weights` are those of wish.models, `created` is now, UTC, ISO 8601."""
+    pins = [
+        _make_pins(wish, model, like, pinned, boundaries_sha256)
+        for model, pinned in zip(wish.models, weights, strict=True)
+    ]
+    # Year by year: the models of one year follow each other in the queue, and so find its prepared cubes.
+    datasets = [
+        make_dataset(of_model, year, is_partial=_is_partial(year, like, today))
+        for year in wish.years
+        for of_model in pins
+    ]
     options = wish.options
     ask = Ask(
         label=options.job or region.label,
-        is_label_exact=options.job is not None and len(wish.years) == 1,
+        is_label_exact=options.job is not None and len(datasets) == 1,
         text=region.text,
         cells=region.cells,
         limit=options.limit,
         canary_count=options.canary,
         is_urgent=options.is_urgent,
     )
-    return plan_jobs(ask, datasets, settings, created=created)
+    # What changes the result is in each dataset; the rest is the same for all models.
+    return plan_jobs(ask, datasets, pins[0].settings, created=created)
+
+
+def _make_pins(
+    wish: Wish, model: ModelWish, like: Pattern | None, weights: PinnedWeights | None, boundaries_sha256: str
+) -> Pins:
+    settings = wish.declaration.resolve(model.given)
+    if like:
+        settings = {**settings, **like.settings, **{name: settings[name] for name in model.given}}
+    return Pins(
+        declaration=wish.declaration,
+        settings=settings,
+        weights_sha256=weights.sha256 if weights else None,
+        is_trained=weights is not None or not wish.declaration.uses_weights,
+        boundaries_sha256=like.dataset.boundaries_sha256 if like else boundaries_sha256,
+    )
 
 
 def _is_partial(year: int, like: Pattern | None, today: date) -> bool:

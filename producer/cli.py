@@ -94,7 +94,8 @@ def enqueue(
         typer.Option(
             "--set",
             metavar="KEY=VALUE",
-            help="A parameter of the recipe; or weights=FILE, weights=https://..., weights=blob:NAME.",
+            help="A parameter of the recipe; or weights=FILE, weights=https://..., weights=blob:NAME; or "
+            "models=v1.1,v2-nano, a job each, with weights.v1.1=FILE and so on.",
         ),
     ] = [],  # noqa: B006
     job: Annotated[

@@ -16,8 +16,8 @@ from contract.json_text import short_digest
 from contract.recipe import ParameterValue, RecipeDeclaration
 from contract.tile_id import GridCell
 
-LABEL_CHARACTERS = 43
-"""A job's name has at most 48: the year and its dash need five."""
+NAME_CHARACTERS = 48
+"""As many as a job's name may have."""
 
 TILES_PER_CHUNK = 20_000
 
@@ -92,9 +92,10 @@ def plan_jobs(
     asked = encode_cells(cells)
     digest = asked_digest(asked)
     canary_count = min(ask.canary_count, len(cells))
+    has_models = len({dataset.parameters.get("model") for dataset in datasets}) > 1
     drafts = [
         Job(
-            name=job_name(ask, dataset.period),
+            name=job_name(ask, dataset.period, str(dataset.parameters["model"]) if has_models else ""),
             dataset=dataset.name,
             asked_count=len(cells),
             asked_sha256=digest,
@@ -102,7 +103,7 @@ def plan_jobs(
             is_urgent=ask.is_urgent,
             canary_count=canary_count,
             recipe=dataset.recipe,
-            settings=settings,
+            settings={**settings, **dataset.recipe_parameters},
             campaign="",
             created=created,
         )
@@ -135,10 +136,12 @@ def encode_cells(cells: Cells) -> bytes:
     )
 
 
-def job_name(ask: Ask, period: str) -> str:
-    """`isle-of-man-2024`; exactly what was typed with `--job` for a single year."""
+def job_name(ask: Ask, period: str, model: str = "") -> str:
+    """`isle-of-man-2024`, or `isle-of-man-2024-v2-nano` beside other models; exactly what was typed with
+    `--job` for a single job."""
     if not ask.is_label_exact:
-        return f"{slug(ask.label)}-{period}"
+        ending = f"-{period}-{slug(model)}" if model else f"-{period}"
+        return slug(ask.label, NAME_CHARACTERS - len(ending)) + ending
     check_job_name(ask.label)
     return ask.label
 
@@ -152,10 +155,10 @@ def check_job_name(name: str) -> None:
         )
 
 
-def slug(label: str) -> str:
-    """A label as the front of a job's name."""
+def slug(label: str, most_characters: int = 43) -> str:
+    """A label as the front of a job's name: a year and its dash need five of 48."""
     kept = re.sub(r"[^a-z0-9]+", "-", label.lower()).strip("-")
-    return kept[:LABEL_CHARACTERS].rstrip("-") or "tiles"
+    return kept[:most_characters].rstrip("-") or "tiles"
 
 
 def campaign_id(ask: Ask, jobs: Sequence[Job]) -> str:

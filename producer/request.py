@@ -87,8 +87,9 @@ def run_request(
             console.print(dataset_sentence(plan.dataset), markup=False)
         if request.is_dry:
             return _preview(plans, storage, console)
-        if weights and keep_weights(weights, storage.store):
-            console.print(f"uploaded the weights as {weights.sha256[:12]}", markup=False)
+        for pinned in weights:
+            if pinned and keep_weights(pinned, storage.store):
+                console.print(f"uploaded the weights as {pinned.sha256[:12]}", markup=False)
     _keep_boundaries(plans, boundaries, storage)
     return _send(plans, fleet, storage, console, now=stamp)
 

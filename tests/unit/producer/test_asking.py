@@ -21,7 +21,8 @@ REGION = Region("toyland", "Toyland", cells(20))
 
 def planned(options: Options, like: Pattern | None = None, weights: PinnedWeights | None = None):
     wish = check_options(options, today=TODAY, like=like)
-    return make_plans(wish, REGION, like, weights, "b" * 64, today=TODAY, created=NOW)
+    of_models = [weights] * len(wish.models)
+    return make_plans(wish, REGION, like, of_models, "b" * 64, today=TODAY, created=NOW)
 
 
 def stored(options: Options, weights: PinnedWeights | None = None) -> tuple[SimulatedBlobStore, str]:
@@ -67,12 +68,12 @@ def test_only_the_year_that_is_not_over_is_partial():
     assert partial.dataset.parameters["partial_year"] is True
 
 
-def test_like_copies_recipe_settings_weights_and_year():
+def test_like_copies_recipe_settings_weights_and_year(tmp_path):
     weights = PinnedWeights("c" * 64, None)
     store, job = stored(Options(year="2019", assignments=["model=v2-nano", "download_threads=2"]), weights)
     like = read_pattern(store, job)
     wish = check_options(Options(like=job), today=TODAY, like=like)
-    chosen = choose_weights(wish, like, store, None, limit_bytes=1, is_laptop=False)
+    chosen = choose_weights(wish, like, store, tmp_path, limit_bytes=1, is_laptop=False)
     (plan,) = make_plans(wish, REGION, like, chosen, "other boundaries", today=TODAY, created=NOW)
     assert plan.dataset == like.dataset
     assert (plan.dataset.period, plan.dataset.weights_sha256) == ("2019", "c" * 64)
@@ -91,7 +92,7 @@ def test_like_of_a_partial_year_joins_it():
     store, job = stored(Options(year="2026", is_partial_allowed=True))
     like = read_pattern(store, job)
     wish = check_options(Options(like=job), today=date(2027, 2, 1), like=like)
-    (plan,) = make_plans(wish, REGION, like, None, "b" * 64, today=date(2027, 2, 1), created=NOW)
+    (plan,) = make_plans(wish, REGION, like, [None], "b" * 64, today=date(2027, 2, 1), created=NOW)
     assert plan.dataset == like.dataset
 
 
@@ -114,7 +115,8 @@ def test_untrained_weights_must_be_typed_outside_the_laptop_cloud(tmp_path):
 
     def choose(options: Options, *, is_laptop: bool) -> PinnedWeights | None:
         wish = check_options(options, today=TODAY, like=None)
-        return choose_weights(wish, None, store, tmp_path, limit_bytes=99, is_laptop=is_laptop)
+        (chosen,) = choose_weights(wish, None, store, tmp_path, limit_bytes=99, is_laptop=is_laptop)
+        return chosen
 
     with pytest.raises(BadInput, match=r"--set weights=.*--untrained"):
         choose(Options(), is_laptop=False)
