@@ -89,6 +89,8 @@ class RecipeDeclaration:
     """Changes whenever the same inputs would give other bytes; pinned by every dataset."""
     parameters: tuple[Parameter, ...]
     uses_weights: bool = True
+    collections: tuple[str, ...] = ()
+    """STAC collections that its tiles are made from, asked about before tiles are enqueued; none: not asked."""
 
     def resolve(self, given: Mapping[str, str]) -> dict[str, ParameterValue]:
         """All parameters with their values; BadInput for an unknown name or a wrong value."""

@@ -12,6 +12,7 @@ DECLARATION = RecipeDeclaration(
     summary="Tessera embeddings of one calendar year of Sentinel-1 and Sentinel-2, 128 numbers per pixel",
     code="consumer.recipes.tessera.recipe:TesseraRecipe",
     code_version=CODE_VERSION,
+    collections=("sentinel-2-l2a", "sentinel-1-rtc"),
     parameters=(
         Parameter(
             name="model",
