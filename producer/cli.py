@@ -118,6 +118,9 @@ def enqueue(
     untrained: Annotated[
         bool, typer.Option("--untrained", help="Seeded weights, for trials: the results mean nothing.")
     ] = False,
+    no_preflight: Annotated[
+        bool, typer.Option("--no-preflight", help="Do not ask the catalogue first whether it has imagery.")
+    ] = False,
     fleet: FleetName = None,
 ) -> None:
     """Ask for a region's tiles: those that are neither done nor queued are put on the queue.
@@ -148,6 +151,7 @@ def enqueue(
         standard_input=sys.stdin,
         boundaries=boundaries or settings.boundaries or target.boundaries_file,
         is_dry=dry_run,
+        is_preflight=not no_preflight,
     )
     with wiring.connected(target, settings) as storage:
         code = run_request(request, settings, target, storage, console=errors, now=datetime.now(UTC))

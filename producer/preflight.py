@@ -34,7 +34,7 @@ class Question:
     stac_url: str
     collection: str
     box: Box
-    year: str
+    year: int
 
     @property
     def body(self) -> dict[str, Any]:
@@ -59,7 +59,7 @@ def box_around(cells: Cells) -> Box:
     return west, south, east, north
 
 
-def check_imagery(stac_url: str, collections: Sequence[str], cells: Cells, years: Sequence[str]) -> list[str]:
+def check_imagery(stac_url: str, collections: Sequence[str], cells: Cells, years: Sequence[int]) -> list[str]:
     """Warnings for a person; BadInput when some year has nothing of any collection.
 
     A catalogue that does not answer is a warning: the workers will ask it again, and wait for it.

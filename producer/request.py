@@ -23,6 +23,7 @@ from producer.boundaries import Boundaries, open_boundaries
 from producer.enqueue import Outcome, Storage, check_storage, enqueue_job, keep_boundaries, preview_job
 from producer.exit_codes import ExitCode
 from producer.plan import JobPlan
+from producer.preflight import check_imagery
 from producer.progress import (
     SendingBar,
     dataset_sentence,
@@ -34,6 +35,9 @@ from producer.region import resolve
 from producer.send import EndedEarly
 from producer.settings import Settings
 from producer.weights import keep_weights
+
+READY_CUBES = "cubes"
+"""A recipe's parameter that names cubes made elsewhere: then no catalogue is asked, now or later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,8 @@ class Request:
     boundaries: str
     """Empty: the shipped ones."""
     is_dry: bool
+    is_preflight: bool = True
+    """Ask the catalogue first whether it has imagery at all."""
 
 
 def run_request(
@@ -85,6 +91,10 @@ def run_request(
         plans = make_plans(wish, region, like, weights, boundaries.sha256, today=now.date(), created=stamp)
         for plan in plans:
             console.print(dataset_sentence(plan.dataset), markup=False)
+        if request.is_preflight and not plans[0].job.settings.get(READY_CUBES):
+            collections = wish.declaration.collections
+            for warning in check_imagery(fleet.stac_url, collections, region.cells, wish.years):
+                console.print(f"warning: {warning}", style="yellow", markup=False)
         if request.is_dry:
             return _preview(plans, storage, console)
         for pinned in weights:

@@ -52,7 +52,7 @@ def api():
 
 
 def test_one_scene_of_each_collection_is_all_that_is_asked_for(api):
-    assert check_imagery(api.url + "/", COLLECTIONS, MAN, ["2024"]) == []
+    assert check_imagery(api.url + "/", COLLECTIONS, MAN, [2024]) == []
     assert [path for path, _ in api.asked] == ["/search", "/search"]
     assert api.asked[0][1] == {
         "collections": ["sentinel-2-l2a"],
@@ -67,12 +67,12 @@ def test_a_year_without_any_imagery_is_refused_with_what_to_do(api):
     with pytest.raises(
         BadInput, match=r"no scene of sentinel-2-l2a or sentinel-1-rtc .* in 2030.*--no-preflight"
     ):
-        check_imagery(api.url, COLLECTIONS, MAN, ["2024", "2030"])
+        check_imagery(api.url, COLLECTIONS, MAN, [2024, 2030])
 
 
 def test_a_collection_that_is_missing_alone_is_said_and_no_reason_to_stop(api):
     api.answer = lambda asked: (200, {"features": [{}] if asked["collections"] == ["sentinel-2-l2a"] else []})
-    (warning,) = check_imagery(api.url, COLLECTIONS, MAN, ["2024"])
+    (warning,) = check_imagery(api.url, COLLECTIONS, MAN, [2024])
     assert "no scene of sentinel-1-rtc" in warning
 
 
@@ -90,18 +90,18 @@ def test_a_collection_that_is_missing_alone_is_said_and_no_reason_to_stop(api):
 def test_a_catalogue_that_makes_no_sense_is_a_warning(api, monkeypatch, status, answer, said):
     monkeypatch.setattr(preflight, "LARGEST_ANSWER_BYTES", 2000)
     api.answer = lambda asked: (status, answer)
-    (warning,) = check_imagery(api.url, COLLECTIONS, MAN, ["2024"])
+    (warning,) = check_imagery(api.url, COLLECTIONS, MAN, [2024])
     assert said in warning
     assert "going on" in warning
 
 
 def test_a_catalogue_that_is_away_is_a_warning():
-    (warning,) = check_imagery("http://127.0.0.1:9", COLLECTIONS, MAN, ["2024"])
+    (warning,) = check_imagery("http://127.0.0.1:9", COLLECTIONS, MAN, [2024])
     assert "ConnectionError" in warning
 
 
 def test_a_recipe_without_imagery_asks_nothing(api):
-    assert check_imagery(api.url, (), MAN, ["2024"]) == []
+    assert check_imagery(api.url, (), MAN, [2024]) == []
     assert api.asked == []
 
 
