@@ -13,6 +13,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -111,7 +112,7 @@ class CubeStore:
         prefix = artifact_names.cube_prefix(shelf, key.period, key.settings, key.tile)
         try:
             self._keep(prefix, key, write, facts, days=days, size=size)
-        except (StorageError, OSError) as error:
+        except (StorageError, OSError, ValueError) as error:
             log.warning(log_lines.CUBE_NOT_KEPT, cube=prefix, reason=str(error))
 
     def _take(self, prefix: str, key: CubeKey) -> Taken | None:
@@ -169,28 +170,26 @@ class CubeStore:
         finally:
             path.unlink(missing_ok=True)
         expires = self._store.now() + timedelta(days=days)
-        record = _Record(length, sha256, expires, facts)
-        if self._create_record(f"{prefix}record.json", record.encode(key)):
+        record = _Record(length, sha256, expires, facts).encode(key)
+        standing = self._create_record(f"{prefix}record.json", record)
+        if standing == record:
             log.info(log_lines.CUBE_KEPT, cube=prefix, bytes=length, days=days)
-        else:
+        elif sha256.encode() not in standing:  # the same cube has the same bytes, and so the same name
             self._store.delete(data)
 
-    def _create_record(self, name: str, data: bytes) -> bool:
-        """False when another attempt's cube stands there, which is as good as ours."""
+    def _create_record(self, name: str, data: bytes) -> bytes:
+        """The record that stands there now: ours, or that of another attempt, which is as good."""
         try:
             self._store.create(name, data)
         except AlreadyExists:
             found = self._store.read(name, max_bytes=MOST_RECORD_BYTES)
-            if found.data == data:  # an unanswered first try of ours
-                return True
             if found.info.etag not in self._useless:
-                return False
-            try:
+                return found.data
+            with suppress(Changed):
                 self._store.replace(name, data, if_etag=found.info.etag)
-            except Changed:
-                return False
             self._useless.discard(found.info.etag)
-        return True
+            return self._store.read(name, max_bytes=MOST_RECORD_BYTES).data
+        return data
 
     def _scratch_path(self, size: int) -> Path:
         """A new name on a disk with room for twice as much: results must never find it full."""
