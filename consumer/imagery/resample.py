@@ -53,12 +53,14 @@ class Axis:
     @property
     def nearest(self) -> NDArray[np.int64]:
         """(n,) the source pixel that each centre lies in."""
-        return np.floor(self.position + EDGE_TOLERANCE).astype(np.int64)
+        nearest: NDArray[np.int64] = np.floor(self.position + EDGE_TOLERANCE).astype(np.int64)
+        return nearest
 
     @property
     def lower(self) -> NDArray[np.int64]:
         """(n,) the first of the two source pixels around each centre; -1 before the first."""
-        return np.floor(self.position - 0.5).astype(np.int64)
+        lower: NDArray[np.int64] = np.floor(self.position - 0.5).astype(np.int64)
+        return lower
 
     @property
     def share(self) -> Floats:

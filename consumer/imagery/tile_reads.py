@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from consumer.imagery.layer import Layer
 from consumer.imagery.losses import FileLost, Loss
 from consumer.imagery.pixel_grid import PixelGrid
-from consumer.imagery.read import SceneReader
+from consumer.imagery.read import SceneReader, cores
 from consumer.imagery.search import Scene
 from consumer.imagery.tally import Tally
 
@@ -29,6 +29,8 @@ class TileReads:
         self._grid = grid
         self._threads = threads
         self._lock = threading.Lock()
+        self.computing = threading.BoundedSemaphore(cores())
+        """Held while working on pixels that arrived: what dozens of threads compute at once would fill memory."""
         self.tally = Tally()
         self.losses: list[Loss] = []
 

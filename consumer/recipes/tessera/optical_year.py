@@ -106,14 +106,18 @@ class OpticalReading:
 
     def _choose(self, date: str, scenes: Sequence[Scene]) -> OpticalDay | None:
         """None: no scene of the day sees enough of the land."""
-        readable, classes = [], []
+        readable: list[Scene] = []
+        chosen = sentinel2.no_choice(self.land)
         for scene in scenes[: sentinel2.MAX_SCENES_PER_DAY]:
             pixels = self.reads.band(scene, SCENE_CLASSES, CLASSES_LAYER)
-            if pixels is not None:
+            if pixels is None:
+                continue
+            with self.reads.computing:
+                sentinel2.choose_next(chosen, len(readable), pixels.astype(np.uint8, copy=False), self.land)
                 readable.append(scene)
-                classes.append(pixels.astype(np.uint8, copy=False))
-        chosen = sentinel2.choose_scenes(classes, self.land)
-        if not classes or sentinel2.coverage_percent(chosen, self.land) < self.min_coverage_percent:
+                if sentinel2.is_complete(chosen, self.land):
+                    break
+        if not readable or sentinel2.coverage_percent(chosen, self.land) < self.min_coverage_percent:
             return None
         return OpticalDay(date, readable, chosen)
 
@@ -123,8 +127,9 @@ class OpticalReading:
             pixels = self.reads.band(day.scenes[number], channel, BAND_LAYER)
             if pixels is None:
                 return False
-            values = sentinel2.remove_offset(pixels.astype(np.uint16, copy=False), day.date, self.source)
-            sentinel2.place_scene(mosaic, values, day.chosen, number)
+            with self.reads.computing:
+                values = sentinel2.remove_offset(pixels.astype(np.uint16, copy=False), day.date, self.source)
+                sentinel2.place_scene(mosaic, values, day.chosen, number)
         return True
 
 

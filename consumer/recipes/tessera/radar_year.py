@@ -100,7 +100,8 @@ class RadarReading:
             pixels = self.reads.band(scene, channel, LAYERS[self.source])
             if pixels is None:
                 return []
-            backscatter = pixels.astype(np.float32, copy=False)
-            covers = sentinel1.coverage_percent(backscatter, self.land) >= self.min_coverage_percent
-            channels.append(sentinel1.to_decibels(backscatter, self.land) if covers else None)
+            with self.reads.computing:
+                backscatter = pixels.astype(np.float32, copy=False)
+                covers = sentinel1.coverage_percent(backscatter, self.land) >= self.min_coverage_percent
+                channels.append(sentinel1.to_decibels(backscatter, self.land) if covers else None)
         return channels

@@ -38,10 +38,25 @@ def is_clear(scene_classes: NDArray[np.uint8]) -> Bools:
 
 def choose_scenes(scene_classes: Sequence[NDArray[np.uint8]], land: Bools) -> SceneNumbers:
     """For each pixel on land the first scene of the day that sees it clearly: (H, W), else NO_SCENE."""
-    chosen = np.full(land.shape, NO_SCENE, dtype=np.int8)
+    chosen = no_choice(land)
     for number, classes in enumerate(scene_classes[:MAX_SCENES_PER_DAY]):
-        chosen[(chosen == NO_SCENE) & land & is_clear(classes)] = number
+        choose_next(chosen, number, classes, land)
     return chosen
+
+
+def no_choice(land: Bools) -> SceneNumbers:
+    """(H, W) before the first scene of the day."""
+    return np.full(land.shape, NO_SCENE, dtype=np.int8)
+
+
+def choose_next(chosen: SceneNumbers, number: int, classes: NDArray[np.uint8], land: Bools) -> None:
+    """Give the day's next scene the pixels on land that it sees clearly and no earlier one does."""
+    chosen[(chosen == NO_SCENE) & land & is_clear(classes)] = number
+
+
+def is_complete(chosen: SceneNumbers, land: Bools) -> bool:
+    """Whether all of the land is seen: later scenes of the day cannot change anything."""
+    return not np.any((chosen == NO_SCENE) & land)
 
 
 def coverage_percent(chosen: SceneNumbers, land: Bools) -> float:
