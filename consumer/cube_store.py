@@ -12,6 +12,7 @@ import hashlib
 import os
 import shutil
 import uuid
+import weakref
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -48,7 +49,7 @@ class CubeKey:
     tile: TileId
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, slots=True, weakref_slot=True)
 class Taken:
     """A kept cube, whole and checked, in a file without a name: it is gone once nobody holds it."""
 
@@ -128,7 +129,9 @@ class CubeStore:
             log.warning(log_lines.CUBE_IGNORED, cube=name, reason=str(error))
             self._useless.add(blob.info.etag)
             return None
-        return Taken(name, blob.info.etag, file, record.length, record.facts)
+        taken = Taken(name, blob.info.etag, file, record.length, record.facts)
+        weakref.finalize(taken, file.close)  # an attempt may end before it reads what it took
+        return taken
 
     def _fetch(self, name: str, record: _Record) -> BinaryIO:
         """The bytes in an open file whose name is gone already."""
