@@ -68,13 +68,12 @@ class SceneReader:
     def _read_once(
         self, scene: Scene, band: str, grid: PixelGrid, layer: Layer, tally: Tally
     ) -> NDArray[np.generic]:
-        href = scene.assets[band]
-        file = RemoteFile(partial(self._get, href, tally))
-        raster, placement = self._plan(file, scene, band, grid, layer)
-        if placement.is_empty:
-            return np.full(grid.shape, layer.nodata, dtype=layer.dtype)
-        file.fetch(where for _, where in raster.blocks(placement.window))
-        return self._decoders.submit(_decode, raster, placement, file, grid, layer).result()
+        with RemoteFile(partial(self._get, scene.assets[band], tally)) as file:
+            raster, placement = self._plan(file, scene, band, grid, layer)
+            if placement.is_empty:
+                return np.full(grid.shape, layer.nodata, dtype=layer.dtype)
+            file.fetch(where for _, where in raster.blocks(placement.window))
+            return self._decoders.submit(_decode, raster, placement, file, grid, layer).result()
 
     def _get(self, href: str, tally: Tally, first: int, last: int) -> Answer:
         return self._fetcher.get(href, first, last, tally)

@@ -81,6 +81,12 @@ class RemoteFile(io.RawIOBase):
             raise FileChanged("it was replaced while it was read")
         self._pieces.append((first, answer.body))
 
+    def close(self) -> None:
+        """Let go of the pieces. tifffile's objects hold each other, and through them this one, until Python
+        happens to collect cycles: by then a year's files would have come to gigabytes."""
+        self._pieces.clear()
+        super().close()
+
     def seekable(self) -> bool:
         return True
 
