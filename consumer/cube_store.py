@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import uuid
 import weakref
@@ -20,6 +21,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import psutil
 import structlog
 
 from contract import artifact_names, log_lines
@@ -33,6 +35,7 @@ log = structlog.get_logger()
 VERSION = 1
 SHELF_DAYS = (2, 7, 30)
 """For each of them infra/storage/lifecycle.json has a rule: what nobody asks for again is deleted a day later."""
+_OWNER = re.compile(r"cube-(\d+)-")
 MOST_CUBE_BYTES = 16 * 2**30
 """The largest tile at 10 m, seen on every day of the year by both satellites, has 13 GB."""
 MOST_RECORD_BYTES = 8 * 2**20
@@ -71,6 +74,7 @@ class CubeStore:
         self._scratch = scratch_folder
         self._useless: set[str] = set()
         """ETags of records that were refused: a cube that is kept may take their place."""
+        _clear_after_the_dead(scratch_folder)
 
     def take(self, key: CubeKey) -> Taken | None:
         """The cube, if there is one that holds what its record promises."""
@@ -200,7 +204,15 @@ class CubeStore:
         free = shutil.disk_usage(self._scratch).free
         if free < 2 * size:
             raise OSError(f"{self._scratch} has {free} bytes left, a cube of {size} needs twice as many")
-        return self._scratch / f"cube-{uuid.uuid4().hex}.npz"
+        return self._scratch / f"cube-{os.getpid()}-{uuid.uuid4().hex}.npz"
+
+
+def _clear_after_the_dead(scratch_folder: Path) -> None:
+    """A process that is killed leaves the file that it was at, and a slot that dies often would fill the disk."""
+    for path in scratch_folder.glob("*cube-*.npz*"):
+        owner = _OWNER.search(path.name)
+        if owner and not psutil.pid_exists(int(owner.group(1))):
+            path.unlink(missing_ok=True)
 
 
 class _Useless(Exception):

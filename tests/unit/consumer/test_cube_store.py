@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -207,3 +210,14 @@ def test_what_cannot_be_written_leaves_no_file(world):
     world.cubes.keep(KEY, break_off, {}, days=2, size=10)
     assert list(world.scratch.iterdir()) == []
     assert world.names() == []
+
+
+def test_files_of_processes_that_died_are_cleared_and_those_of_the_living_stay(world):
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    world.scratch.mkdir()
+    left, living = f"cube-{dead.pid}-ab.npz", f"cube-{os.getpid()}-ab.npz"
+    for name in (left, f".{left}.x7f", living, "embedding.npy"):
+        (world.scratch / name).touch()
+    world.worker()
+    assert {path.name for path in world.scratch.iterdir()} == {living, "embedding.npy"}

@@ -59,3 +59,10 @@ def test_a_recipe_that_passes_is_opened_once(opened):
     held, message = opened
     first = held.recipe(message, TOY.resolve({}))
     assert held.recipe(message, TOY.resolve({})) is first
+
+
+def test_two_jobs_that_differ_in_what_changes_no_byte_get_a_recipe_each(opened):
+    held, message = opened
+    usual, other = TOY.resolve({}), TOY.resolve({"infer_seconds": "0"})
+    assert held.recipe(message, usual) is not held.recipe(message, other)
+    assert held.recipe(message, dict(usual)) is held.recipe(message, usual)
