@@ -108,6 +108,16 @@ def test_the_first_clear_scene_of_the_day_wins_each_pixel(reads, put):
     assert [scene.id for scene in year.used] == ["a", "b"]
 
 
+def test_scenes_of_a_day_are_not_asked_about_once_all_land_is_seen(reads, put, storage):
+    scenes = [
+        put("clear", "2020-03-01T10:00:00", optical(1000)),
+        put("same", "2020-03-01T10:00:09", optical(2000)),
+    ]
+    year = read_optical(reads, scenes)
+    assert [scene.id for scene in year.used] == ["clear"]
+    assert not any(path.startswith("/same/") for _, path, _ in storage.requests)
+
+
 def test_cloudy_days_are_left_out_and_their_bands_never_read(reads, put, storage):
     scenes = [
         put("clear", "2020-03-01T10:00", optical(1000)),
