@@ -34,7 +34,7 @@ log = structlog.get_logger()
 
 VERSION = 1
 SHELF_DAYS = (2, 7, 30)
-"""For each of them infra/storage/lifecycle.json has a rule: what nobody asks for again is deleted a day later."""
+"""For each of them infra/storage/lifecycle.json has a rule, which deletes about a day after. None lasts longer."""
 _OWNER = re.compile(r"cube-(\d+)-")
 MOST_CUBE_BYTES = 16 * 2**30
 """The largest tile at 10 m, seen on every day of the year by both satellites, has 13 GB."""
