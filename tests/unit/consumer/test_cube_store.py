@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -221,3 +222,14 @@ def test_files_of_processes_that_died_are_cleared_and_those_of_the_living_stay(w
         (world.scratch / name).touch()
     world.worker()
     assert {path.name for path in world.scratch.iterdir()} == {living, "embedding.npy"}
+
+
+def test_every_shelf_has_a_rule_that_clears_it_and_no_earlier_than_its_cubes_expire():
+    path = Path(__file__).parents[3] / "infra" / "storage" / "lifecycle.json"
+    found = {}
+    for rule in json.loads(path.read_text())["rules"]:
+        (prefix,) = rule["definition"]["filters"]["prefixMatch"]
+        delete = rule["definition"]["actions"]["baseBlob"]["delete"]
+        found[prefix] = delete["daysAfterModificationGreaterThan"]
+    for days in cube_store.SHELF_DAYS:
+        assert found[f"tilefleet/cubes/{days}d/"] >= days
