@@ -13,6 +13,8 @@ from consumer.recipes.tessera.infer_folder import open_folder
 from tests.golden import Golden, golden
 from tests.prepared_folder import request
 
+pytestmark = pytest.mark.slow
+
 
 def checkpoint_of(case: Golden) -> dict:
     """Laid out as the published file of its family, with what training leaves behind."""

@@ -12,6 +12,8 @@ from consumer.recipes.tessera.engine import Embedding, Engine
 from consumer.recipes.tessera.network import build_network
 from tests.golden import Golden, golden, stage_batch
 
+pytestmark = pytest.mark.slow
+
 SMALL = ["v11_tiny", "v11_asym_aws", "v11_nos1", "v2_nano", "v2_nano_qk"]
 FULL_SIZE = [
     pytest.param("v2_medium", marks=pytest.mark.slow),

@@ -63,6 +63,7 @@ def test_a_second_run_makes_nothing_and_an_interrupted_one_goes_on(year):
     assert not list(year.rglob("*.part"))
 
 
+@pytest.mark.slow
 def test_a_killed_maker_leaves_no_worker_behind(tmp_path):
     code = (
         "from pathlib import Path\n"
@@ -89,6 +90,7 @@ def wait_for(condition, limit_seconds=60):
         time.sleep(0.02)
 
 
+@pytest.mark.slow
 def test_two_processes_write_the_same_bytes_as_one(year, tmp_path):
     other = make_year(SMALL, tmp_path, processes=2)
     for path in year.rglob("*.tif"):

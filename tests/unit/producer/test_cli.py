@@ -176,6 +176,7 @@ def test_tiles_can_be_piped_into_an_enqueue(command, rig):
     assert [message.tile.name for message in rig.messages()] == ["grid_0.05_51.45"]
 
 
+@pytest.mark.slow
 def test_tiles_for_a_reader_that_leaves_is_no_error():
     result = subprocess.run(
         f"set -o pipefail; {sys.executable} -m producer tiles UK | head -n 2",
@@ -188,6 +189,7 @@ def test_tiles_for_a_reader_that_leaves_is_no_error():
     assert (result.returncode, result.stderr, len(result.stdout.splitlines())) == (0, "", 2)
 
 
+@pytest.mark.slow
 def test_no_storage_is_one_sentence(monkeypatch, fleet_file):
     fleet_file.write_text(
         'name = "toy"\nkind = "laptop"\nlocation = "here"\n[storage]\ncontainer = "c"\n'

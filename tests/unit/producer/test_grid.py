@@ -138,6 +138,7 @@ shapes = st.lists(
 )
 
 
+@pytest.mark.slow
 @unhurried
 @given(points=shapes)
 def test_halving_blocks_finds_what_testing_every_cell_finds(points):
@@ -170,6 +171,7 @@ def brute_force_span(low, high, count):
     ]
 
 
+@pytest.mark.slow
 @unhurried
 @given(west=edges(20), east=edges(20), south=edges(10), north=edges(10))
 def test_a_box_has_the_cells_that_decimal_arithmetic_gives_one_by_one(west, east, south, north):

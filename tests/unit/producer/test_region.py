@@ -156,6 +156,7 @@ def test_a_name_without_its_quotes_is_recognised(shipped):
     assert "'Isle of Man'" in refusal(shipped, "Isle", "of", "Man")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "exclude", "label"),
     [
