@@ -54,7 +54,8 @@ def test_a_measurement_adds_up():
     assert {"gather", "embedding", "transformer", "pooling", "reducer", "quantise"} <= set(
         row.part_milliseconds
     )
-    assert row.peak_mib > 0  # of this process, with all that other tests left in it; `bench` gives each row its own
+    # Of this process, with all that other tests left in it; `bench` gives each row a process of its own.
+    assert row.peak_mib > 0
 
 
 def test_cpu_time_is_read_only_where_one_thread_does_all_the_work():
