@@ -114,11 +114,14 @@ unit: ## The fast unit tests alone
 	@$(BIN)/pytest tests/unit tests/test_docs.py -m "not slow and not gpu" --numprocesses $(PROCESSES) --dist loadfile --quiet $(ARGS)
 
 .PHONY: bench
-bench: setup ## The speeds that the README claims, measured here
-	@for script in $$(grep --files-with-matches __main__ benchmarks/*.py); do
-	    echo "== $$script"
-	    $(BIN)/python "$$script"
+bench: setup ## The speeds that the README claims, measured here in some minutes
+	@for script in enumerate_land enqueue pipeline; do
+	    echo "== benchmarks/$$script.py"
+	    $(BIN)/python "benchmarks/$$script.py"
 	done
+	echo "== consumer bench"
+	$(BIN)/consumer bench --model v2-nano --dtype fp32 --dtype bf16 --threads 1
+	echo "The larger ones say what they need: benchmarks/against_reference.py, imagery.py, imagery_memory.py"
 
 ##@ Maintain
 
