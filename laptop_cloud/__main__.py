@@ -8,11 +8,17 @@ import sys
 import time
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import typer
 
 from contract.errors import TilefleetError
 from contract.fleet import laptop_folder
+
+
+class StorageDied(TilefleetError):
+    """The emulator ended while the laptop cloud ran."""
+
 
 app = typer.Typer(
     add_completion=False,
@@ -50,7 +56,7 @@ def up(
     fresh: Annotated[bool, typer.Option("--fresh", help="Forget what earlier runs stored.")] = False,
 ) -> None:
     """Run until Ctrl-C; what was stored is there again next time."""
-    from laptop_cloud import cloud  # noqa: PLC0415
+    from laptop_cloud import cloud, processes  # noqa: PLC0415
     from laptop_cloud.demo_region import REGION, YEAR, demo_scenes  # noqa: PLC0415
 
     home = _home()
@@ -69,8 +75,13 @@ def up(
             flush=True,
         )
         reported: set[str] = set()
+        storage_port = urlsplit(laptop.fleet.queue_url).port or 0
         while True:
             time.sleep(1)
+            if not processes.is_listening(storage_port):
+                raise StorageDied(
+                    "Azurite has ended, so the laptop cloud ends too; `laptop-cloud up` goes on with what it stored"
+                )
             for child in children:
                 if not child.is_running() and child.name not in reported:
                     reported.add(child.name)
