@@ -10,6 +10,9 @@ poison/<dataset>/<tile>   poison/foreign/<sha256>
 weights/<sha256>   boundaries/<sha256>.fgb
 cubes/<days>d/<period>/<settings>/<tile>/record.json  <sha256>.npz   prepared tiles, for that long at most
 ledger/<stream>/<number>.jsonl   heartbeats/<worker>
+evictions/<vm>/<boot>   that this boot of this machine ended by an eviction, whoever saw it first
+checkpoints/<dataset>/<tile>/g<N>/<attempt>/<blocks>   what an interrupted attempt leaves, deleted after the commit
+second/<dataset>/<tile>/g<N>-<n>   who makes the n-th attempt beside the message's holder
 """
 
 from __future__ import annotations
@@ -106,3 +109,22 @@ def ledger_stream(stream: str, number: int) -> str:
 
 def heartbeat(worker: str) -> str:
     return f"{HEARTBEATS_PREFIX}{worker}"
+
+
+def eviction(vm: str, boot_id: str) -> str:
+    return f"evictions/{vm}/{boot_id}"
+
+
+def checkpoints_prefix(dataset: str, tile: TileId, generation: int) -> str:
+    """All checkpoints of one tile's generation, of all its attempts."""
+    return f"checkpoints/{dataset}/{tile.path_name}/g{generation}/"
+
+
+def checkpoint(dataset: str, tile: TileId, generation: int, attempt: str, blocks: int) -> str:
+    """What `attempt` had after so many blocks; zero-padded, so that a series lists in its order."""
+    return f"{checkpoints_prefix(dataset, tile, generation)}{attempt}/{blocks:06d}"
+
+
+def second_attempt(dataset: str, tile: TileId, generation: int, number: int) -> str:
+    """The claim to the n-th attempt that holds no message."""
+    return f"second/{dataset}/{tile.path_name}/g{generation}-{number}"
