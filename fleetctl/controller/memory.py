@@ -1,0 +1,98 @@
+"""What the controller must remember from one tick to the next; written before the calls that follow from it.
+
+Whoever finds this record knows what its predecessor meant to do: every action is named by its machine and may
+be repeated, so that a controller killed between writing and calling is continued by the next one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from fleetctl.controller.policy import Offer
+
+
+class Intent(StrEnum):
+    """What we want of a machine; a machine without an intent is none that we made."""
+
+    RUN = "run"
+    REHOST = "rehost"
+    """Deallocate, and start again on other hardware."""
+    DRAIN = "drain"
+    """Finish what it holds; then `release`."""
+    PARK = "park"
+    """Deallocated, kept with its disk: a person wants it so."""
+    QUARANTINE = "quarantine"
+    """Deallocated, kept for a person to look at."""
+    RELEASE = "release"
+    """Deleted, with its disk and interface."""
+
+
+@dataclass(frozen=True, slots=True)
+class VmMemory:
+    """One machine."""
+
+    intent: Intent
+    reason: str
+    since: float
+    """Epoch seconds of the intent."""
+    started_at: float | None = None
+    """When we last asked for it to start or be created; None: not since the intent."""
+    running_since: float | None = None
+    """First seen running after that."""
+    idle_since: float | None = None
+    rehosts: tuple[float, ...] = ()
+    """When it was rehosted within the last day."""
+    refused_starts: int = 0
+    """In a row."""
+    unexplained_stops: int = 0
+    """Deallocations that neither we nor an eviction explains."""
+    evictions: int = 0
+    boot_id: str = ""
+    """Of its newest heartbeat: what an eviction's account is named by."""
+
+
+@dataclass(frozen=True, slots=True)
+class OfferMemory:
+    """What we learnt about a size in a region."""
+
+    refused_at: float = 0.0
+    refusals: int = 0
+    """In a row."""
+    closed_until: float = 0.0
+    """Sold out or without quota until then, as far as we know: nothing is started there but one probe after it."""
+    reason: str = ""
+    probe: str = ""
+    """The machine that is being started to find out whether there is room again; empty: none."""
+    room: int = 0
+    """After a probe succeeded: how many may be started in the next tick; grows while they succeed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spend:
+    """Money so far, in USD. `paid` is the sum of the others."""
+
+    paid: float = 0.0
+    by_job: Mapping[str, float] = field(default_factory=dict)
+    by_day: Mapping[str, float] = field(default_factory=dict)
+    """UTC date."""
+    by_kind: Mapping[str, float] = field(default_factory=dict)
+    """useful, evicted, unfit, idle, boot, disks, network."""
+    counted_until: float = 0.0
+    """Epoch seconds."""
+    warned: tuple[str, ...] = ()
+    """Budget thresholds that were told already: `<job or fleet>:80`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """The whole record."""
+
+    vms: Mapping[str, VmMemory] = field(default_factory=dict)
+    offers: Mapping[Offer, OfferMemory] = field(default_factory=dict)
+    spend: Spend = Spend()
+    outage_since: float | None = None
+    """Intake is paused since then, because the source fails."""
+    is_stopped_for: str = ""
+    """Why the whole fleet drains: a budget, `stop_after`, a person; empty while it works."""

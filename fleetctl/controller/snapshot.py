@@ -1,0 +1,139 @@
+"""What one tick sees: the cloud's machines, the workers' heartbeats, the queues, the jobs, the money.
+
+A part that could not be seen is None and named in `missing`; `decide` then does only what is safe without it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from contract.heartbeat import WorkerState
+from contract.job import JobState
+from fleetctl.controller.policy import Offer
+
+
+class Power(StrEnum):
+    """A machine's power state, as the cloud names it, and two that it does not name."""
+
+    CREATING = "creating"
+    STARTING = "starting"
+    RUNNING = "running"
+    STOPPING = "stopping"
+    STOPPED = "stopped"
+    """Allocated: still billed."""
+    DEALLOCATING = "deallocating"
+    DEALLOCATED = "deallocated"
+    DELETING = "deleting"
+    UNKNOWN = "unknown"
+    """The listing had none, or one that we do not know: look again, do nothing."""
+
+
+BILLED = frozenset({Power.CREATING, Power.STARTING, Power.RUNNING, Power.STOPPING, Power.STOPPED})
+"""States in which compute is paid for; while it deallocates it no longer is."""
+
+
+@dataclass(frozen=True, slots=True)
+class VmSeen:
+    """One machine of the fleet in the listing."""
+
+    name: str
+    pool: str
+    """Empty when the name is none of ours although the tag is: a leak."""
+    offer: Offer
+    power: Power
+    provisioning: str = "succeeded"
+    """Lower case: succeeded, creating, updating, deleting, failed."""
+    error_code: str = ""
+    """Why provisioning failed: AllocationFailed, OSProvisioningTimedOut and their like."""
+    error_text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSeen:
+    """One worker's newest heartbeat."""
+
+    worker: str
+    vm: str
+    boot_id: str
+    state: WorkerState
+    held: int
+    """Tiles."""
+    age_seconds: float
+    """By the store's clock."""
+    started: float
+    """Epoch seconds of its process."""
+    oldest_stage_seconds: float = 0.0
+    """How long its slowest tile has been in its stage."""
+    reason: str = ""
+    jobs: tuple[str, ...] = ()
+    """Jobs of the tiles that it holds, as far as known."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueuesSeen:
+    """Depths count the invisible ones, too."""
+
+    tiles: int
+    urgent: int
+    poison: int
+    delayed: int
+    """Returned with a `not_before` that lies ahead."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobSeen:
+    """One job that is not over."""
+
+    id: str
+    state: JobState
+    asked: int
+    committed: int
+    explained: int
+    budget_usd: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """vCPUs of one kind in one region, by the subscription's own account: others use it, too."""
+
+    limit: int
+    used: int
+
+
+@dataclass(frozen=True, slots=True)
+class Attempts:
+    """Ended attempts of the last minutes."""
+
+    ended: int
+    """With a result or without one."""
+    failed_at_source: int
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One look at everything."""
+
+    now: float
+    """Epoch seconds, by the store's clock."""
+    vms: Mapping[str, VmSeen] | None
+    """By name."""
+    workers: tuple[WorkerSeen, ...] | None
+    queues: QueuesSeen | None
+    jobs: tuple[JobSeen, ...] | None
+    spot_quota: Mapping[str, Quota] = field(default_factory=dict)
+    """By region; a region that is not here was not seen, so nothing grows there."""
+    regular_quota: Mapping[str, Quota] = field(default_factory=dict)
+    usd_per_hour: Mapping[Offer, float] = field(default_factory=dict)
+    evicted_boots: frozenset[tuple[str, str]] = frozenset()
+    """(vm, boot id) that a supervisor reported as evicted."""
+    attempts: Attempts = Attempts(0, 0)
+    leaks: tuple[str, ...] = ()
+    """Resource ids with our tag that belong to no machine: disks, interfaces, addresses."""
+    missing: tuple[str, ...] = ()
+    """What could not be seen, in words, with why."""
+
+    @property
+    def is_complete(self) -> bool:
+        return None not in (self.vms, self.workers, self.queues, self.jobs)
