@@ -8,12 +8,12 @@ from rich.console import Console
 from rich.live import Live
 
 from contract.blob_store import BlobStore
+from contract.errors import BadInput
 from contract.fleet_queues import FleetQueues
 from contract.job import Job
-from contract.job_store import list_jobs
-from fleetctl.campaign.history import choose_job
+from fleetctl.campaign.job_list import JobList, choose_job, survey_jobs
 from fleetctl.campaign.status import FleetView, Observer
-from fleetctl.campaign.status_table import job_line, status_screen
+from fleetctl.campaign.status_table import job_line, status_screen, unreadable_line
 
 
 class Follower:
@@ -27,9 +27,11 @@ class Follower:
         self._look_seconds = 0.0
 
     def look(self) -> FleetView:
-        """How things are now."""
+        """How things are now. BadInput when the only job to look at cannot be read."""
         began = time.monotonic()
-        view = self._observer.look([self._only] if self._only else list(list_jobs(self._store)))
+        view = self._observer.look(JobList((self._only,), ()) if self._only else survey_jobs(self._store))
+        if self._only and view.unreadable:
+            raise BadInput(unreadable_line(view.unreadable[0]))
         self._look_seconds = time.monotonic() - began
         return view
 
@@ -59,8 +61,13 @@ def follow_screen(follower: Follower, refresh_seconds: float, console: Console) 
 def follow_lines(follower: Follower, refresh_seconds: float, console: Console) -> None:
     """A line for a job whenever another of its tiles is committed or explained, until all are complete."""
     shown: dict[str, tuple[int, int]] = {}
+    unreadable: set[str] = set()
     while True:
         view = follower.look()
+        for broken in view.unreadable:
+            if broken.id not in unreadable:
+                unreadable.add(broken.id)
+                console.print(unreadable_line(broken), markup=False, soft_wrap=True)
         for one in view.jobs:
             counts = (one.progress.committed, one.progress.poison)
             if shown.get(one.history.job.id) != counts:

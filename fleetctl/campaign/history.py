@@ -14,15 +14,24 @@ from itertools import groupby
 
 from contract import artifact_names
 from contract.blob_store import BlobInfo, BlobStore
-from contract.commit import OUTCOME, PUBLISHED
+from contract.commit_marks import read_commit_marks
 from contract.commit_record import MAX_COMMIT_BYTES, CommitRecord, decode_commit
 from contract.dataset import Dataset
-from contract.errors import BadInput
 from contract.job import Job
-from contract.job_store import asked_tiles, list_jobs, read_asked, read_dataset, read_job
+from contract.job_store import asked_tiles, read_asked, read_dataset
 from contract.outcomes import Outcome
 from contract.tile_id import TileId
 from fleetctl.ahead import read_ahead
+from fleetctl.campaign.job_list import choose_job
+
+__all__ = [
+    "JobHistory",
+    "ListedCommit",
+    "choose_job",
+    "gather_history",
+    "list_commits",
+    "read_records",
+]
 
 _GENERATION = re.compile(r"g([1-9]\d{0,3})(\.revoked)?")
 
@@ -63,17 +72,6 @@ class JobHistory:
         return max((commit.written for commit in self.commits), default=None)
 
 
-def choose_job(store: BlobStore, wanted: str) -> Job:
-    """The job of that id, or the only one of that name; BadInput names what comes near."""
-    named = [job for job in list_jobs(store) if wanted in {job.id, job.name}]
-    if len(named) == 1:
-        return named[0]
-    if named:
-        ids = ", ".join(job.id for job in named)
-        raise BadInput(f"several jobs are named {wanted!r}: choose one of {ids}")
-    return read_job(store, wanted)
-
-
 def gather_history(store: BlobStore, job: Job, known: JobHistory | None = None) -> JobHistory:
     """Everything that listings and the job's own records tell. What can never change (the asked list, the
     dataset) is taken from `known`, an earlier history of the same job, if there is one."""
@@ -99,13 +97,14 @@ def list_commits(store: BlobStore, dataset: str) -> Iterator[ListedCommit]:
     # Lexical order keeps the blobs of one tile together.
     for tile, blobs in groupby(listing, key=lambda blob: blob.name.removeprefix(prefix).partition("/")[0]):
         if (standing := _standing(blobs)) is not None:
+            marks = read_commit_marks(standing.metadata)
             yield ListedCommit(
                 tile=tile,
                 blob_name=standing.name,
                 etag=standing.etag,
                 written=standing.modified,
-                is_published=bool(standing.metadata.get(PUBLISHED)),
-                outcome=_outcome(standing.metadata.get(OUTCOME)),
+                is_published=marks.is_published,
+                outcome=marks.outcome,
             )
 
 
@@ -133,7 +132,3 @@ def _standing(blobs: Iterable[BlobInfo]) -> BlobInfo | None:
         elif generation > newest:
             newest, standing = generation, blob
     return standing if newest > newest_revoked else None
-
-
-def _outcome(text: str | None) -> Outcome | None:
-    return Outcome(text) if text in set(Outcome) else None

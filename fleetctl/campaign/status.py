@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from contract.blob_store import BlobStore
-from contract.errors import NotFound
+from contract.errors import BadInput, NotFound
 from contract.fleet_queues import FleetQueues
 from contract.heartbeat import Heartbeats, read_heartbeats
 from contract.job import Job, JobState
 from contract.job_store import read_status
 from contract.outcomes import Outcome
 from fleetctl.campaign.history import JobHistory, gather_history
+from fleetctl.campaign.job_list import JobList, UnreadableJob
 from fleetctl.campaign.progress import Progress, measure_progress
 
 
@@ -40,6 +40,8 @@ class FleetView:
     """What `fleetctl status` shows."""
 
     jobs: tuple[JobView, ...]
+    unreadable: tuple[UnreadableJob, ...]
+    """Shown, and not waited for."""
     depths: QueueDepths
     heartbeats: Heartbeats
 
@@ -57,10 +59,18 @@ class Observer:
         self._queues = queues
         self._known: dict[str, JobHistory] = {}
 
-    def look(self, jobs: Sequence[Job]) -> FleetView:
+    def look(self, listed: JobList) -> FleetView:
         """These jobs and the fleet as they are now."""
+        views: list[JobView] = []
+        unreadable = list(listed.unreadable)
+        for job in listed.jobs:
+            try:
+                views.append(self._look_at(job))
+            except (BadInput, NotFound) as error:  # its asked list, dataset or state is damaged or gone
+                unreadable.append(UnreadableJob(job.id, str(error)))
         return FleetView(
-            jobs=tuple(self._look_at(job) for job in jobs),
+            jobs=tuple(views),
+            unreadable=tuple(unreadable),
             depths=QueueDepths(
                 tiles=self._queues.tiles.depth(),
                 urgent=self._queues.urgent.depth(),

@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from fleetctl import phrases
+from fleetctl.campaign.job_list import UnreadableJob
 from fleetctl.campaign.status import FleetView, JobView
 from fleetctl.campaign.worker_table import workers_table
 
@@ -16,7 +17,10 @@ BAR_WIDTH = 24
 
 def status_screen(view: FleetView) -> RenderableType:
     """Jobs, queues, workers."""
-    return Group(_jobs_table(view), Text(), Text(depths_line(view)), Text(), workers_table(view.heartbeats))
+    broken = [Text(unreadable_line(job), style="red") for job in view.unreadable]
+    return Group(
+        _jobs_table(view), *broken, Text(), Text(depths_line(view)), Text(), workers_table(view.heartbeats)
+    )
 
 
 def job_line(view: JobView) -> str:
@@ -33,6 +37,11 @@ def job_line(view: JobView) -> str:
     return ", ".join(part for part in parts if part)
 
 
+def unreadable_line(job: UnreadableJob) -> str:
+    """What stands in the place of a job that cannot be shown."""
+    return f"{job.id}: unreadable: {job.problem}"
+
+
 def depths_line(view: FleetView) -> str:
     """The queues' own counts, the invisible messages included."""
     depths = view.depths
@@ -42,7 +51,7 @@ def depths_line(view: FleetView) -> str:
 
 
 def _jobs_table(view: FleetView) -> RenderableType:
-    if not view.jobs:
+    if not view.jobs and not view.unreadable:
         return Text("no jobs yet: `producer enqueue REGION` makes one")
     table = Table(box=None, pad_edge=False)
     table.add_column("job", overflow="fold")

@@ -14,6 +14,7 @@ from contract.outcomes import Outcome
 from contract.tile_id import parse_tile
 from contract.tile_queues.simulated import SimulatedQueues
 from fleetctl.campaign.history import choose_job, gather_history
+from fleetctl.campaign.job_list import survey_jobs
 from fleetctl.campaign.status import Observer
 from fleetctl.campaign.tally import tally
 
@@ -81,7 +82,7 @@ def test_a_look_counts_empty_tiles_without_reading_a_record(make_campaign):
     observer = Observer(campaign.store, queues())
     campaign.commit(campaign.cells[1], is_published=False)
     reads.clear()
-    view = observer.look([campaign.job])
+    view = observer.look(survey_jobs(campaign.store))
     progress = view.jobs[0].progress
     assert (progress.committed, progress.empty, progress.left) == (2, 1, 1)
     assert reads == []
@@ -92,7 +93,7 @@ def test_a_look_says_how_fast_it_goes(make_campaign):
     campaign = make_campaign(A, B, C)
     for cell in campaign.cells[:2]:
         campaign.commit(cell, after_seconds=90)
-    progress = Observer(campaign.store, queues()).look([campaign.job]).jobs[0].progress
+    progress = Observer(campaign.store, queues()).look(survey_jobs(campaign.store)).jobs[0].progress
     assert progress.tiles_per_hour == pytest.approx(40)
     assert progress.seconds_left == pytest.approx(90)
 
