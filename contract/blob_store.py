@@ -71,7 +71,7 @@ class BlobStore(Protocol):
         """Write if the blob is still the one of that ETag, else Changed (NotFound when it is gone)."""
         ...
 
-    def upload(self, name: str, path: Path) -> BlobInfo:
+    def upload(self, name: str, path: Path, *, metadata: Mapping[str, str] | None = None) -> BlobInfo:
         """Write a file's bytes, whatever was there, and store their MD5."""
         ...
 
@@ -96,7 +96,7 @@ class BlobStore(Protocol):
         ...
 
     def copy(self, source: str, target: str, *, if_target_etag: str | None = None) -> BlobInfo:
-        """Server-side copy, waited for; length and MD5 are the source's. NotFound.
+        """Server-side copy, waited for; length, MD5 and metadata are the source's. NotFound.
         Over whatever was there, or only over the blob of that ETag (`NO_BLOB`: only where there is none),
         else Changed."""
         ...
@@ -110,7 +110,7 @@ class BlobStore(Protocol):
         ...
 
     def names(self, prefix: str) -> Iterator[str]:
-        """As `listing`, names only: twenty times cheaper for the client."""
+        """As `listing`, names only: a quarter of the answer to read."""
         ...
 
     def append(self, name: str, data: bytes, *, at: int) -> int:

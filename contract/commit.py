@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from contract import artifact_names
 from contract.blob_limits import NO_BLOB
 from contract.blob_store import Blob, BlobInfo, BlobStore
+from contract.commit_marks import PUBLISHED, marks_of_commit
 from contract.commit_record import MAX_COMMIT_BYTES, CommitRecord, CommittedArtifact, decode_commit
 from contract.errors import AlreadyExists, BadInput, Changed, NotFound, StorageError, StorageUnavailable
 from contract.json_text import to_bytes
@@ -40,10 +41,6 @@ __all__ = [
     "revoke",
 ]
 
-PUBLISHED = "published"
-"""The metadata of a commit whose artifacts are all under the dataset's names: when, in UTC."""
-OUTCOME = "outcome"
-"""The metadata of a commit that saves listings reading the record: what the tile came to."""
 PUBLICATION_ROUNDS = 4
 """Each round that fails means that somebody else made progress meanwhile."""
 _GENERATION = re.compile(r"g([1-9]\d{0,3})(\.revoked)?")
@@ -134,7 +131,7 @@ def create_commit(store: BlobStore, record: CommitRecord) -> Won | LostTo:
     if standing.asked > record.generation or record.generation in standing.committed:
         return _who_won(store, record, standing.newest_committed)
     try:
-        store.create(record.blob_name, record.encode(), metadata=_marks(record))
+        store.create(record.blob_name, record.encode(), metadata=marks_of_commit(record))
     except (AlreadyExists, StorageUnavailable):
         # A lost answer may hide our own success: only the record itself says whose it is.
         if read_commit(store, record.dataset, record.tile, record.generation) is None:
@@ -159,7 +156,7 @@ def publish(store: BlobStore, record: CommitRecord) -> CommitRecord:
         try:
             _copy_artifacts(store, committed.record)
             _remove_superseded(store, committed.record)
-            marks = {**_marks(committed.record), PUBLISHED: _utc(store.now())}
+            marks = {**marks_of_commit(committed.record), PUBLISHED: _utc(store.now())}
             store.set_metadata(committed.record.blob_name, marks, if_etag=committed.etag)
         except (Changed, NotFound) as error:
             # Somebody published it meanwhile (and cleared its staging), or committed a newer generation.
@@ -267,10 +264,6 @@ def _remove_superseded(store: BlobStore, record: CommitRecord) -> None:
             for artifact in older.record.artifacts if older else ():
                 if artifact.name not in names:
                     store.delete(artifact_names.published(record.dataset, artifact.name))
-
-
-def _marks(record: CommitRecord) -> dict[str, str]:
-    return {OUTCOME: record.outcome.value}
 
 
 def _staging_of_tile(record: CommitRecord) -> str:

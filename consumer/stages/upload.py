@@ -15,6 +15,7 @@ from consumer.work import TIMED_STAGES, Stage, Work
 from contract import artifact_names
 from contract.blob_store import BlobStore
 from contract.commit import CommitRecord, CommittedArtifact
+from contract.commit_marks import marks_of_artifact
 from contract.errors import LeaseLost, StorageError, StorageUnavailable
 from contract.outcomes import Outcome
 
@@ -74,7 +75,8 @@ class UploadStage:
         names = (message.dataset, message.tile, message.generation, work.attempt)
         staging = artifact_names.staging_prefix(*names)
         sha256, md5, length = file_digests(artifact.path)
-        info = self.store.upload(staging + artifact.name, artifact.path)
+        marks = marks_of_artifact(message.tile, message.generation)
+        info = self.store.upload(staging + artifact.name, artifact.path, metadata=marks)
         if info.length != length or (info.md5 is not None and info.md5.hex() != md5):
             raise StorageUnavailable(
                 f"{artifact.name} arrived with {info.length} bytes, {length} were sent: the tile comes back later"

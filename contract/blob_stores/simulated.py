@@ -120,11 +120,11 @@ class SimulatedBlobStore:
             self._check_lease(name)
             return self._container.write(name, bytes(data), checked)
 
-    def upload(self, name: str, path: Path) -> BlobInfo:
-        data = path.read_bytes()
+    def upload(self, name: str, path: Path, *, metadata: Mapping[str, str] | None = None) -> BlobInfo:
+        data, checked = path.read_bytes(), checked_metadata(metadata)
         with effect(self._fault, "upload", name), self._container.lock:
             self._check_lease(name)
-            return self._container.write(name, data, {})
+            return self._container.write(name, data, checked)
 
     def read(self, name: str, *, max_bytes: int = SMALL_BLOB_BYTES) -> Blob:
         with effect(self._fault, "read", name), self._container.lock:

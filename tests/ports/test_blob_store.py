@@ -165,6 +165,17 @@ def test_a_copy_has_the_sources_bytes_and_md5_over_whatever_was_there(store):
     assert store.read("source").data == b"new"
 
 
+def test_what_a_file_was_uploaded_with_is_on_every_copy_of_it(store, tmp_path):
+    (tmp_path / "f").write_bytes(b"bytes")
+    uploaded = store.upload("source", tmp_path / "f", metadata={"tile": "grid_0.05_0.05", "generation": "2"})
+    assert uploaded.metadata == {"tile": "grid_0.05_0.05", "generation": "2"}
+    store.put("there", b"older", metadata={"tile": "another"})
+    for target in ("new", "there"):
+        assert store.copy("source", target).metadata == uploaded.metadata
+    listed = {info.name: info.metadata for info in store.listing("", with_metadata=True)}
+    assert listed == dict.fromkeys(("new", "source", "there"), uploaded.metadata)
+
+
 def test_a_conditional_copy_lands_only_on_what_was_seen(store):
     store.put("source", b"new")
     store.copy("source", "target", if_target_etag=NO_BLOB)
