@@ -1,4 +1,4 @@
-"""The `producer` command: `tiles`, `enqueue`, `jobs`. What it does is elsewhere; here are its words."""
+"""The `producer` command: `tiles`, `enqueue`, `resume`, `jobs`. What it does is elsewhere; here are its words."""
 
 from __future__ import annotations
 
@@ -155,6 +155,27 @@ def enqueue(
     )
     with wiring.connected(target, settings) as storage:
         code = run_request(request, settings, target, storage, console=errors, now=datetime.now(UTC))
+    raise typer.Exit(code)
+
+
+@app.command()
+@_named_exits()
+def resume(
+    job: Annotated[str, typer.Argument(metavar="JOB", help="Its id: `producer jobs` lists them.")],
+    fleet: FleetName = None,
+) -> None:
+    """Send what a stored job still asks for: after an interruption, or once its canary is approved.
+
+    As typing its `producer enqueue` again, without finding out again what that meant.
+
+    Example: producer resume uk-2024-1f2e3d4c
+    """
+    from producer.request import run_resume
+
+    settings = wiring.load_settings()
+    target = _say_target(fleet)
+    with wiring.connected(target, settings) as storage:
+        code = run_resume(job, target, storage, console=errors, now=datetime.now(UTC))
     raise typer.Exit(code)
 
 

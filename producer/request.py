@@ -1,4 +1,5 @@
-"""One `producer enqueue`, step by step: check, resolve, look at the storage, then preview or send.
+"""One `producer enqueue`, step by step: check, resolve, look at the storage, then preview or send; and
+`producer resume`, which is its last step alone.
 
 Whatever can be wrong without storage is found before storage is touched, and nothing is written
 before all of it is known to be right.
@@ -18,6 +19,7 @@ from rich.console import Console
 
 from contract.errors import StorageError
 from contract.fleet import Fleet
+from contract.job_store import read_asked, read_dataset, read_job
 from producer.asking import Options, Wish, check_options, choose_weights, make_plans, read_pattern
 from producer.boundaries import Boundaries, open_boundaries
 from producer.enqueue import Outcome, Storage, check_storage, enqueue_job, keep_boundaries, preview_job
@@ -102,6 +104,17 @@ def run_request(
                 console.print(f"uploaded the weights as {pinned.sha256[:12]}", markup=False)
     _keep_boundaries(plans, boundaries, storage)
     return _send(plans, fleet, storage, console, now=stamp)
+
+
+def run_resume(job_id: str, fleet: Fleet, storage: Storage, *, console: Console, now: datetime) -> ExitCode:
+    """Send what a stored job still asks for, from where its cursor stands; BadInput: nothing was enqueued.
+
+    Nothing is resolved again: the stored records are what was asked. `now` is UTC.
+    """
+    check_storage(storage)
+    job = read_job(storage.store, job_id)
+    plan = JobPlan(read_dataset(storage.store, job.dataset), job, read_asked(storage.store, job))
+    return _send([plan], fleet, storage, console, now=now.isoformat(timespec="seconds"))
 
 
 def _years_sentence(wish: Wish) -> str:
