@@ -21,6 +21,8 @@ LEAST_DISK_BYTES = 1_000_000_000
 """Free where artifacts wait for their upload: several full-size tiles of 120 MB at once."""
 LEAST_MEMORY_BYTES = 500_000_000
 """Available at the start, whatever may be held later: the programs themselves and one small tile."""
+LEAST_MEMORY_LEFT_BYTES = 100_000_000
+"""Available while tiles are worked on: below it the kernel soon kills somebody, who cannot hand anything back."""
 MOST_CLOCK_SECONDS = 60.0
 """Away from the storage's clock. Signatures and tokens fail at minutes; synchronised clocks keep to
 milliseconds, and the storage's date has whole seconds."""
@@ -49,9 +51,9 @@ def why_unfit(checks: Iterable[Check]) -> str:
     return "; ".join(check.sentence for check in checks if check.is_ok is False)
 
 
-def check_disk(name: str, folder: Path) -> Check:
+def check_disk(name: str, folder: Path, *, least_bytes: int = LEAST_DISK_BYTES) -> Check:
     """Can a file be written there and read back, and is there room?"""
-    wanted = f"writable, {_gigabytes(LEAST_DISK_BYTES)} free"
+    wanted = f"writable, {_gigabytes(least_bytes)} free" if least_bytes else "writable"
     probe = folder / f".probe-{os.getpid()}"
     content = os.urandom(PROBE_BYTES)
     try:
@@ -69,17 +71,17 @@ def check_disk(name: str, folder: Path) -> Check:
         return Check(name, f"{folder}: {error.strerror}", wanted, is_ok=False)
     if not is_same:
         return Check(name, f"{folder} gives back other bytes than were written", wanted, is_ok=False)
-    return Check(name, f"{folder} has {_gigabytes(free)} free", wanted, is_ok=free >= LEAST_DISK_BYTES)
+    return Check(name, f"{folder} has {_gigabytes(free)} free", wanted, is_ok=free >= least_bytes)
 
 
-def check_memory(available_bytes: int | None = None) -> Check:
-    """Is there memory to start with? `available_bytes`: as measured, unless given."""
+def check_memory(available_bytes: int | None = None, *, least_bytes: int = LEAST_MEMORY_BYTES) -> Check:
+    """Is there memory to go on with? `available_bytes`: as measured, unless given."""
     available = available_memory_bytes() if available_bytes is None else available_bytes
     return Check(
         "memory",
         f"{_gigabytes(available)} available",
-        f"{_gigabytes(LEAST_MEMORY_BYTES)} at least",
-        is_ok=available >= LEAST_MEMORY_BYTES,
+        f"{_gigabytes(least_bytes)} at least",
+        is_ok=available >= least_bytes,
     )
 
 

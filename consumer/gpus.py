@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,8 @@ from contract.errors import BadInput
 
 QUERY_SECONDS = 20.0
 """A healthy driver answers within one or two; one whose GPU hangs may never."""
+KILL_SECONDS = 1.0
+"""For a killed process to be gone, where it can be killed."""
 FIELDS = (
     "uuid",
     "name",
@@ -59,19 +61,35 @@ def look_at_gpus() -> GpuLook:
     tool = shutil.which("nvidia-smi")
     if tool is None:
         return GpuLook(())
-    command = [tool, f"--query-gpu={','.join(FIELDS)}", "--format=csv,noheader,nounits"]
+    arguments = (f"--query-gpu={','.join(FIELDS)}", "--format=csv,noheader,nounits")
     try:
-        answer = subprocess.run(  # noqa: S603 - a fixed command without outside input
-            command, capture_output=True, text=True, timeout=QUERY_SECONDS, check=False
-        )
+        answer = ask_driver(tool, arguments, QUERY_SECONDS)
     except subprocess.TimeoutExpired:
         return GpuLook((), f"nvidia-smi did not answer within {QUERY_SECONDS:g} s")
     except OSError as error:
         return GpuLook((), f"nvidia-smi could not be run: {error.strerror}")
     if answer.returncode != 0:
-        said = (answer.stdout + answer.stderr).strip().splitlines()
+        said = answer.stdout.strip().splitlines()
         return GpuLook((), f"nvidia-smi ended with status {answer.returncode}: {' '.join(said)[:200]}")
     return GpuLook(tuple(parse_gpus(answer.stdout)))
+
+
+def ask_driver(tool: str, arguments: Sequence[str], limit_seconds: float) -> subprocess.CompletedProcess[str]:
+    """Run nvidia-smi; both its streams come as one. TimeoutExpired after the limit, whatever the process does then:
+    one that a hanging driver holds in the kernel cannot be killed, and must not be waited for."""
+    process = subprocess.Popen(  # noqa: S603 - a fixed command without outside input
+        [tool, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    try:
+        said, _ = process.communicate(timeout=limit_seconds)
+    except BaseException:
+        process.kill()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(KILL_SECONDS)
+        if process.stdout is not None:
+            process.stdout.close()
+        raise
+    return subprocess.CompletedProcess(process.args, process.returncode, said)
 
 
 def parse_gpus(text: str) -> Iterable[Gpu]:
@@ -119,10 +137,14 @@ def visible_gpus(environ: Mapping[str, str], look: GpuLook) -> list[str]:
 
 
 def own_gpus(environ: Mapping[str, str], gpus: Iterable[Gpu]) -> tuple[Gpu, ...]:
-    """Those of the machine's GPUs that this process uses: a sick one elsewhere is another slot's business."""
+    """Those of the machine's GPUs that this process uses: a sick one elsewhere is another slot's business.
+    None of them when the one that it was given is not there any more."""
     everything = tuple(gpus)
-    ours = tuple(gpu for gpu in everything if gpu.uuid in environ.get("CUDA_VISIBLE_DEVICES", ""))
-    return ours or everything  # named by numbers, whose order the driver and CUDA may see differently
+    named = environ.get("CUDA_VISIBLE_DEVICES", "")
+    ours = tuple(gpu for gpu in everything if gpu.uuid in named)
+    if ours or named.startswith("GPU-"):
+        return ours
+    return everything  # named by numbers, whose order the driver and CUDA may see differently
 
 
 def kernel_log() -> str | None:

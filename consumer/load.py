@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 import psutil
 
+from consumer.gpus import ask_driver
+
 GPU_QUERY_SECONDS = 3.0
 
 
@@ -45,13 +47,7 @@ class LoadMeter:
             return None
         query = ("--query-gpu=utilization.gpu", "--format=csv,noheader,nounits", f"--id={self._gpu}")
         try:
-            answer = subprocess.run(  # noqa: S603 - a fixed command without outside input
-                [self._nvidia_smi, *query],
-                capture_output=True,
-                text=True,
-                timeout=GPU_QUERY_SECONDS,
-                check=True,
-            )
+            answer = ask_driver(self._nvidia_smi, query, GPU_QUERY_SECONDS)
             return float(answer.stdout.strip())
         except (OSError, subprocess.SubprocessError, ValueError):
             return None

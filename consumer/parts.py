@@ -5,12 +5,14 @@ from __future__ import annotations
 import errno
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from consumer.datasets import Machine, OpenDatasets
+from consumer.fitness import Check
+from consumer.health import HealthWatch
 from consumer.job_watch import JobWatch
 from consumer.last_resort import end_process
 from consumer.lease import LeaseKeeper
@@ -48,6 +50,7 @@ class Parts:
     budget: ByteBudget
     reporter: Reporter
     leaving: Leaving
+    health: HealthWatch
 
 
 def build_parts(
@@ -59,8 +62,10 @@ def build_parts(
     worker: str,
     gpu: str = "",
     patience: Patience = Patience(),  # noqa: B008 - a frozen value
+    look: Callable[[], Iterable[Check]] = tuple,
 ) -> Parts:
-    """Put the parts together, over any storage. `gpu`: see LoadMeter."""
+    """Put the parts together, over any storage. `gpu`: see LoadMeter; `look`: at the machine, while
+    it works; no looks unless given."""
     state = SharedState(settings)
     keeper = LeaseKeeper(
         queues,
@@ -100,6 +105,7 @@ def build_parts(
         budget=budget,
         reporter=reporter,
         leaving=Leaving(queues, keeper, reporter, worker, state.expected_infer_seconds),
+        health=HealthWatch(look, keeper.held, state.on_unfit, settings.heartbeat_seconds),
     )
 
 
@@ -120,6 +126,7 @@ def build_worker(
         budget=parts.budget,
         reporter=parts.reporter,
         leaving=parts.leaving,
+        health=parts.health,
         signals=signals,
         is_finished=is_finished,
         most_received=most_received,

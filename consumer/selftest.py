@@ -29,18 +29,33 @@ MARKS = {True: "ok", False: "NOT OK", None: "-"}
 
 def machine_checks(machine: Machine, environ: Mapping[str, str], storages: datetime | None) -> list[Check]:
     """Everything but the recipe's numbers; well under a second without a GPU. `storages`: its clock now."""
-    checks = [fitness.check_device(machine.device, fitness.cpu_flags(), machine.threads)]
-    if machine.device != "cpu":
-        look = gpus.look_at_gpus()
-        ours = gpus.GpuLook(gpus.own_gpus(environ, look.gpus), look.trouble)
-        checks += fitness.check_gpus(ours, gpus.kernel_log())
     return [
-        *checks,
+        fitness.check_device(machine.device, fitness.cpu_flags(), machine.threads),
+        *_gpu_checks(machine, environ),
         fitness.check_disk("scratch", machine.scratch_folder),
         fitness.check_disk("cache", machine.cache_folder),
         fitness.check_memory(),
         fitness.check_clock(datetime.now(UTC), storages),
     ]
+
+
+def running_checks(machine: Machine, environ: Mapping[str, str], storages: datetime | None) -> list[Check]:
+    """What may go wrong with a machine that works: the same looks, but for room that its own tiles fill."""
+    return [
+        *_gpu_checks(machine, environ),
+        fitness.check_disk("scratch", machine.scratch_folder, least_bytes=0),
+        fitness.check_disk("cache", machine.cache_folder, least_bytes=0),
+        fitness.check_memory(least_bytes=fitness.LEAST_MEMORY_LEFT_BYTES),
+        fitness.check_clock(datetime.now(UTC), storages),
+    ]
+
+
+def _gpu_checks(machine: Machine, environ: Mapping[str, str]) -> list[Check]:
+    if machine.device == "cpu":
+        return []
+    look = gpus.look_at_gpus()
+    ours = gpus.GpuLook(gpus.own_gpus(environ, look.gpus), look.trouble)
+    return fitness.check_gpus(ours, gpus.kernel_log())
 
 
 def recipe_check(recipe: str, given: Mapping[str, str], machine: Machine) -> Check:

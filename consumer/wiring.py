@@ -22,7 +22,7 @@ from consumer.gpus import slot_gpus
 from consumer.notices.halt_file import HaltFile
 from consumer.notices.signals import SignalNotice
 from consumer.parts import build_parts, build_worker, machine
-from consumer.selftest import NO_CATALOGUE, machine_checks, recipe_check, report
+from consumer.selftest import NO_CATALOGUE, machine_checks, recipe_check, report, running_checks
 from consumer.settings import Settings
 from consumer.slot_process import slot_arguments, slot_command, slot_environ, start_slot
 from consumer.slots import Slot, plan_slots
@@ -62,8 +62,17 @@ def run_worker(
     if most_received is not None:
         finished = nothing_waits
     gpu = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")[0]
-    parts = build_parts(settings, fleet, store, queues, worker=worker, gpu=gpu)
-    if reason := why_unfit(machine_checks(machine(settings, fleet.stac_url), os.environ, store.now())):
+    here = machine(settings, fleet.stac_url)
+    parts = build_parts(
+        settings,
+        fleet,
+        store,
+        queues,
+        worker=worker,
+        gpu=gpu,
+        look=lambda: running_checks(here, os.environ, store.now()),
+    )
+    if reason := why_unfit(machine_checks(here, os.environ, store.now())):
         parts.state.on_unfit(reason)  # before the first tile: it says so in heartbeat and ledger, and leaves
     return build_worker(parts, signals=signals, is_finished=finished, most_received=most_received).run()
 

@@ -6,6 +6,7 @@ infer-0     inference, one tile at a time
 upload-N    artifacts, commit, publication, settling
 leases      renews what makes progress
 report      heartbeats and ledger
+health      whether this machine is still fit
 last-resort ends the process when leaving takes too long
 """
 
@@ -20,6 +21,7 @@ from dataclasses import dataclass
 import structlog
 
 from consumer.exit_codes import ExitCode
+from consumer.health import HealthWatch
 from consumer.last_resort import LastResort, end_process
 from consumer.lease import LeaseKeeper
 from consumer.leaving import HAND_BACK_SECONDS, Departure, Leaving
@@ -76,6 +78,7 @@ class Worker:
         budget: ByteBudget,
         reporter: Reporter,
         leaving: Leaving,
+        health: HealthWatch,
         signals: SignalNotice,
         is_finished: Callable[[], bool] | None,
         most_received: int | None = None,
@@ -87,6 +90,8 @@ class Worker:
         self._budget = budget
         self._reporter = reporter
         self._leaving = leaving
+        self._health = health
+        self._is_leaving = threading.Event()
         self._signals = signals
         self._halt = HaltFile(state.settings.halt_file)
         self._is_finished = is_finished
@@ -133,6 +138,7 @@ class Worker:
         """Hand back or finish what is in hand, then let the threads end."""
         state = self._state
         state.departure = departure.reason
+        self._is_leaving.set()
         if departure.deadline is not None:
             # However short the grace: the leases are handed back first.
             self._leave_by = max(departure.deadline, time.monotonic() + HAND_BACK_SECONDS)
@@ -276,6 +282,9 @@ class Worker:
             thread = threading.Thread(target=self._supervised, args=(body, stop), name=name, daemon=True)
             thread.start()
             side.append((thread, stop))
+        # Nobody waits for this one: it may hang in a driver that does.
+        watch = (self._health.run, self._is_leaving)
+        threading.Thread(target=self._supervised, args=watch, name="health", daemon=True).start()
         return side
 
     def _supervised(self, body: Callable[[threading.Event], None], stop: threading.Event) -> None:
