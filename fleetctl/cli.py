@@ -18,7 +18,8 @@ app = typer.Typer(
 )
 for command in (results.status, results.summary, results.mosaic, results.export):
     app.command()(command)
-app.add_typer(job.jobs, name="job")
+app.command()(job.jobs)
+app.add_typer(job.group, name="job")
 
 
 def run() -> None:

@@ -35,7 +35,7 @@ CHANGES: Mapping[str, Change] = MappingProxyType(
                 "approve",
                 JobState.RUNNING,
                 frozenset({JobState.CANARY}),
-                "type the same `producer enqueue` again to send the rest",
+                "the rest of its tiles is put on the queue",
             ),
             Change(
                 "pause",

@@ -10,14 +10,16 @@ from tests.fleet_rig import ISLE_OF_MAN_ROWS, wait_for
 pytestmark = pytest.mark.slow
 
 
-def test_a_canary_waits_for_approval_and_then_the_same_words_send_the_rest(rig):
+def test_a_canary_waits_for_approval_which_sends_the_rest_once(rig):
     words = (*ISLE_OF_MAN_ROWS,)
     job = rig.enqueue(*words, options=["--canary", "3"])
     assert rig.queues.tiles.depth() == 3
     worker = rig.start_consumer("first")
     wait_for(lambda: completion(rig.store, job).committed == 3, "the canary's tiles")
-    assert "is running: type the same" in rig.type("fleetctl", "job", "approve", job)
-    assert rig.enqueue(*words, options=["--canary", "3"]) == job
+    said = rig.type("fleetctl", "job", "approve", job)
+    assert "is running: the rest of its tiles is put on the queue" in said
+    assert "15 new" in said
+    assert "0 new" in rig.type("producer", "enqueue", *words, "--like", job, "--canary", "3")
     wait_for(lambda: completion(rig.store, job).is_complete, "the other tiles")
     worker.terminate()
     assert worker.wait(60) == ExitCode.DONE
