@@ -110,7 +110,7 @@ class Machines(Protocol):
         ...
 
     def quota(self, region: str, priority: Priority) -> Quota:
-        """vCPUs of that kind in a region."""
+        """VCPUs of that kind in a region."""
         ...
 
     def simulate_eviction(self, name: str) -> None:

@@ -29,6 +29,10 @@ class Verb(StrEnum):
     ALERT = "alert"
     """Tell a person; `target` is the alert's key: said once, resolved once."""
     RESOLVE = "resolve"
+    PAUSE_JOB = "pause job"
+    """Its money is spent."""
+    RESUME_JOB = "resume job"
+    """It was paused for money, and now has more."""
     FINISH_JOB = "finish job"
     """Verify it and, if it is complete, call it finished."""
 

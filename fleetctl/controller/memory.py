@@ -42,6 +42,9 @@ class VmMemory:
     running_since: float | None = None
     """First seen running after that."""
     idle_since: float | None = None
+    """Without a tile since then, or deallocated and not needed."""
+    called_at: float | None = None
+    """When we last made the call that its intent asks for; None: not since the intent."""
     rehosts: tuple[float, ...] = ()
     """When it was rehosted within the last day."""
     refused_starts: int = 0
@@ -65,8 +68,8 @@ class OfferMemory:
     reason: str = ""
     probe: str = ""
     """The machine that is being started to find out whether there is room again; empty: none."""
-    room: int = 0
-    """After a probe succeeded: how many may be started in the next tick; grows while they succeed."""
+    room: int | None = None
+    """How many may be started before the next tick, after a probe got through; None: no limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,5 +97,7 @@ class Memory:
     spend: Spend = Spend()
     outage_since: float | None = None
     """Intake is paused since then, because the source fails."""
-    is_stopped_for: str = ""
-    """Why the whole fleet drains: a budget, `stop_after`, a person; empty while it works."""
+    stopped_for: str = ""
+    """Why the whole fleet drains: a budget or `stop_after`; empty while it works."""
+    stopped_by: str = ""
+    """Which limit did it, with its amount: another amount, or another day, lets the fleet go on."""

@@ -30,6 +30,8 @@ class Power(StrEnum):
     """The listing had none, or one that we do not know: look again, do nothing."""
 
 
+BUDGET_REASON = "budget"
+
 BILLED = frozenset({Power.CREATING, Power.STARTING, Power.RUNNING, Power.STOPPING, Power.STOPPED})
 """States in which compute is paid for; while it deallocates it no longer is."""
 
@@ -92,6 +94,8 @@ class JobSeen:
     committed: int
     explained: int
     budget_usd: float | None
+    reason: str = ""
+    """Why it is in this state; `BUDGET_REASON` at its front where we paused it for money."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +135,8 @@ class Snapshot:
     attempts: Attempts = Attempts(0, 0)
     leaks: tuple[str, ...] = ()
     """Resource ids with our tag that belong to no machine: disks, interfaces, addresses."""
+    tile_seconds: float | None = None
+    """Median time of a tile in a worker, as measured; None before the first."""
     missing: tuple[str, ...] = ()
     """What could not be seen, in words, with why."""
 

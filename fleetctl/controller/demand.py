@@ -1,0 +1,23 @@
+"""How much is there to do, and how many workers should there be for it. Pure arithmetic over one snapshot."""
+
+from __future__ import annotations
+
+from fleetctl.controller.snapshot import Snapshot
+
+
+def held_tiles(seen: Snapshot, live_seconds: float) -> int:
+    """In live workers' hands."""
+    return sum(worker.held for worker in seen.workers or () if worker.age_seconds <= live_seconds)
+
+
+def waiting_tiles(seen: Snapshot, live_seconds: float) -> int:
+    """That somebody could take now: the queue's own count includes the invisible ones."""
+    if seen.queues is None:
+        return 0
+    depth = seen.queues.tiles + seen.queues.urgent
+    return max(0, depth - held_tiles(seen, live_seconds) - seen.queues.delayed)
+
+
+def wanted_slots(seen: Snapshot, live_seconds: float) -> int:
+    """One worker for each tile that is held or waits: reached in one step, bounded by quota and money elsewhere."""
+    return held_tiles(seen, live_seconds) + waiting_tiles(seen, live_seconds)

@@ -1,0 +1,69 @@
+"""`decide` against a toy cloud, tick by tick: what an operator would watch for a night."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from fleetctl.controller.actions import Verb
+from tests.unit.fleetctl.controller.toy_cloud import ToyCloud, policy
+
+
+def refusals(cloud: ToyCloud) -> int:
+    return sum(
+        bool(refused) for _, action, refused in cloud.calls if action.verb in (Verb.START, Verb.CREATE)
+    )
+
+
+def test_the_whole_demand_is_met_in_one_tick():
+    cloud = ToyCloud(policy(), waiting=80)
+    cloud.tick()
+    assert len(cloud.vms) == 80
+
+
+def test_a_hundred_evicted_machines_run_again_two_minutes_after_capacity_returns():
+    cloud = ToyCloud(policy(), waiting=300)
+    cloud.ticks(20)
+    assert cloud.up() == 100
+    cloud.calls.clear()
+    cloud.has_capacity = False
+    cloud.evict(list(cloud.vms))
+    cloud.ticks(40)
+    assert cloud.up() == 0
+    cloud.has_capacity = True
+    cloud.ticks(8)
+    assert cloud.up() == 100
+    assert refusals(cloud) <= 5
+
+
+def test_everything_is_gone_after_the_idle_grace():
+    cloud = ToyCloud(policy(), waiting=10)
+    cloud.ticks(20)
+    assert cloud.up() == 10
+    for vm in cloud.vms.values():
+        vm.held = 0
+    began = cloud.now
+    while cloud.vms:
+        cloud.tick()
+    assert cloud.now - began <= cloud.policy.patience.idle_grace + 2 * 15
+
+
+def test_no_busy_machine_is_let_go_in_a_thousand_noisy_ticks():
+    cloud = ToyCloud(policy(), waiting=40)
+    for number in range(1000):
+        if number % 7 == 0:
+            cloud.waiting += (number * 37) % 23
+        if number % 5 == 0:
+            for vm in list(cloud.vms.values())[:: 1 + number % 4]:
+                vm.held = 0
+        before = {name for name, vm in cloud.vms.items() if vm.held}
+        actions = cloud.tick()
+        killed = {a.target for a in actions if a.verb in (Verb.DELETE, Verb.DEALLOCATE)}
+        assert not killed & before
+
+
+def test_a_budget_ends_the_fleet_below_it():
+    limits = replace(policy().limits, usd=20.0)
+    cloud = ToyCloud(policy(limits=limits), waiting=10_000)
+    cloud.ticks(400)
+    assert cloud.up() == 0
+    assert 14.0 < cloud.memory.spend.paid <= 20.2
