@@ -2,8 +2,11 @@
 
 1. Stop receiving (the caller has done that).
 2. Free every lease that is not being inferred or uploaded, at once: evicted ones to the urgent queue.
-3. Let the tile in inference finish if the time allows, else stop it at its next boundary.
-4. What uploads, settles; at the deadline every lease that is left is freed.
+3. Let the tile in inference finish if the time allows, else stop it at its next boundary, early enough for
+   its checkpoint to be stored before its message is visible.
+4. What uploads, settles; five seconds before the deadline every lease that is left is freed.
+
+News that come meanwhile are obeyed: a drain may last for hours, and the cloud does not wait for it.
 """
 
 from __future__ import annotations
@@ -12,12 +15,14 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 
+from consumer.checkpoints.due import remaining_seconds
+from consumer.departure import Departure, soonest
 from consumer.lease import LeaseKeeper
-from consumer.outcome import judge_interruption
+from consumer.outcome import Return, judge_interruption
 from consumer.report import Reporter
 from consumer.stages.settle import give_back
 from consumer.work import UNCOMMITTED_HANDS, Stage, Work
@@ -29,18 +34,17 @@ log = structlog.get_logger()
 
 HAND_BACK_SECONDS = 5.0
 """Everything in hand is returned that long before the deadline."""
-PARALLEL_RETURNS = 8
+MOVE_NEEDS_SECONDS = 3.0
+"""A move to the urgent queue takes three requests, one after the other, of up to half a second and a retry.
+With less time left a tile becomes visible where it is, by the first of them alone."""
+PARALLEL_RETURNS = 32
+"""As many as a worker may hold: with answers after half a second, each in its turn would take a minute."""
 POLL_SECONDS = 0.1
 
 
-@dataclass(frozen=True, slots=True)
-class Departure:
-    """Why and by when the worker goes."""
-
-    reason: str
-    deadline: float | None
-    """time.monotonic(); None: a drain, which finishes what it has."""
-    is_eviction: bool
+def no_checkpoint(_work: Work) -> float:
+    """Nothing is saved, which takes no time."""
+    return 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +58,23 @@ class Leaving:
     expected_infer_seconds: Callable[[], float | None]
     """Median of what inference took; None before the first tile."""
 
-    def leave(self, departure: Departure, has_ended: threading.Event) -> None:
-        """Returns when nothing is held any more, or at the deadline."""
+    checkpoint_seconds: Callable[[Work], float] = no_checkpoint
+    """From asking a tile in inference to stop until its checkpoint is stored."""
+
+    def leave(
+        self,
+        departure: Departure,
+        has_ended: threading.Event,
+        news: Callable[[], Departure | None] = lambda: None,
+    ) -> Departure:
+        """Returns when nothing is held any more, or at the deadline: the departure that was obeyed in the end.
+
+        `news` tells what else asks us to go by now: an eviction during a drain, a nearer deadline.
+        """
         log.info(log_lines.WORKER_LEAVING, reason=departure.reason, held=len(self.keeper.held()))
         self.free(UNCOMMITTED_HANDS, departure)
         while self.keeper.held() and not has_ended.is_set():
+            departure = soonest([departure, news()]) or departure
             if departure.deadline is not None:
                 left_seconds = departure.deadline - HAND_BACK_SECONDS - time.monotonic()
                 self._stop_hopeless(left_seconds, departure)
@@ -66,13 +82,16 @@ class Leaving:
                     break
             has_ended.wait(POLL_SECONDS)
         self.free(frozenset(Stage), departure)
+        return departure
 
     def free(self, stages: frozenset[Stage], departure: Departure) -> None:
         """Return the works that are in one of these stages, several at a time."""
         works = [work for work in self.keeper.held() if work.stage in stages]
         for work in works:
             work.end_early(Stopped(f"{work.tile_name}: {departure.reason}"))
-        with ThreadPoolExecutor(PARALLEL_RETURNS, thread_name_prefix="hand-back") as pool:
+        if not works:
+            return
+        with ThreadPoolExecutor(min(len(works), PARALLEL_RETURNS), thread_name_prefix="hand-back") as pool:
             list(pool.map(lambda work: self._return(work, departure), works))
 
     def _return(self, work: Work, departure: Departure) -> None:
@@ -86,6 +105,7 @@ class Leaving:
             is_evicted=departure.is_eviction,
         )
         self.keeper.release(work)
+        decision = _in_time(decision, departure, time.monotonic())
         try:
             give_back(self.queues, work, decision)
         except LeaseLost as error:
@@ -102,13 +122,24 @@ class Leaving:
         """Stop an inference that cannot end in time: what its last seconds would give is lost anyway."""
         for work in self.keeper.held():
             is_inferred = work.stage is Stage.INFER and not work.stop.is_set()
-            if is_inferred and self._remaining_seconds(work) > left_seconds:
+            if is_inferred and self._remaining_seconds(work) > left_seconds - self.checkpoint_seconds(work):
+                work.save_by = _hand_back_by(departure)
                 work.end_early(Stopped(f"{work.tile_name}: {departure.reason}, no time to finish"))
 
     def _remaining_seconds(self, work: Work) -> float:
         """From the share done where the recipe reports it, else from what tiles took before."""
         elapsed = time.monotonic() - work.stage_began
-        if work.progress > 0:
-            return elapsed * (1 - work.progress) / work.progress
-        expected = self.expected_infer_seconds()
-        return max(0.0, expected - elapsed) if expected is not None else 0.0
+        median = self.expected_infer_seconds()
+        return remaining_seconds(median, elapsed, progress=work.progress, gained=work.gained)
+
+
+def _hand_back_by(departure: Departure) -> float | None:
+    """When a tile must be on its way back, its checkpoint stored before."""
+    return departure.deadline - HAND_BACK_SECONDS if departure.deadline is not None else None
+
+
+def _in_time(decision: Return, departure: Departure, now: float) -> Return:
+    """The same, but left in its own queue when there is no time to move it."""
+    if departure.deadline is None or departure.deadline - now >= MOVE_NEEDS_SECONDS:
+        return decision
+    return replace(decision, to_urgent=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 import socket
 import time
 from collections.abc import Callable, Iterable
@@ -10,7 +11,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from consumer.checkpoints.keep import Checkpoints
+from consumer.checkpoints.shelf import Shelf
 from consumer.datasets import Machine, OpenDatasets
+from consumer.departure import Departure
 from consumer.fitness import Check
 from consumer.health import HealthWatch
 from consumer.job_watch import JobWatch
@@ -18,9 +22,12 @@ from consumer.last_resort import end_process
 from consumer.lease import LeaseKeeper
 from consumer.leaving import Leaving
 from consumer.load import LoadMeter
+from consumer.notices.drain_request import DrainRequest
+from consumer.notices.halt_file import HaltFile
 from consumer.notices.signals import SignalNotice
 from consumer.patience import Patience
 from consumer.prefetch import ByteBudget
+from consumer.recent_lines import RecentLines
 from consumer.report import Identity, Reporter
 from consumer.settings import Settings
 from consumer.shared_state import SharedState
@@ -29,6 +36,7 @@ from consumer.stages.infer import InferStage
 from consumer.stages.prepare import PrepareStage
 from consumer.stages.receive import ReceiveStage
 from consumer.stages.settle import SettleStage
+from consumer.stages.turn_away import TurnAway
 from consumer.stages.upload import UploadStage
 from consumer.worker import Steps, Worker
 from contract.blob_store import BlobStore
@@ -51,6 +59,7 @@ class Parts:
     reporter: Reporter
     leaving: Leaving
     health: HealthWatch
+    drain: DrainRequest
 
 
 def build_parts(
@@ -61,11 +70,14 @@ def build_parts(
     *,
     worker: str,
     gpu: str = "",
+    recent: RecentLines | None = None,
     patience: Patience = Patience(),  # noqa: B008 - a frozen value
     look: Callable[[], Iterable[Check]] = tuple,
 ) -> Parts:
-    """Put the parts together, over any storage. `gpu`: see LoadMeter; `look`: at the machine, while
+    """Put the parts together, over any storage. `gpu`: see LoadMeter;
+    `recent`: the log lines that poison entries quote; `look`: at the machine, while
     it works; no looks unless given."""
+    recent = recent or RecentLines()
     state = SharedState(settings)
     keeper = LeaseKeeper(
         queues,
@@ -74,13 +86,29 @@ def build_parts(
         on_stuck=state.on_stuck,
     )
     budget = ByteBudget(settings.memory_bytes)
-    reporter = build_reporter(settings, store, state, keeper, budget, worker=worker, gpu=gpu)
+    identity = Identity(
+        worker,
+        settings.vm or host_name(),
+        settings.boot_id or boot_id(),
+        datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+    reporter = build_reporter(settings, store, state, keeper, budget, identity, gpu=gpu)
+    checkpoints = Checkpoints(
+        Shelf(store, settings.scratch_folder),
+        every_seconds=settings.checkpoint_every_seconds,
+        tiles_over_seconds=settings.checkpoint_tiles_over_seconds,
+        median_seconds=state.expected_infer_seconds,
+        may_save=lambda: not state.unfit,
+        on_saved=reporter.checkpoint_saved,
+    )
     settle = SettleStage(
         store=store,
         queues=queues,
         keeper=keeper,
         budget=budget,
+        checkpoints=checkpoints,
         reporter=reporter,
+        recent=recent,
         patience=patience,
         worker=worker,
         is_evicted=state.is_evicted,
@@ -91,33 +119,44 @@ def build_parts(
     upload = UploadStage(store, settings.scratch_folder, worker)
     jobs = JobWatch(store)
     steps = Steps(
-        download=DownloadStage(store, jobs, datasets, budget),
-        prepare=PrepareStage(jobs, keeper),
-        infer=InferStage(state.busy),
+        download=DownloadStage(store, jobs, datasets, budget, checkpoints),
+        prepare=PrepareStage(jobs, keeper, identity, checkpoints),
+        infer=InferStage(state.busy, checkpoints),
         upload=lambda work: patience.call(lambda: upload(work), work),
         settle=settle,
     )
     return Parts(
         state=state,
-        receive=ReceiveStage(queues, store, keeper, reporter),
+        receive=ReceiveStage(queues, store, keeper, reporter, TurnAway(queues, jobs, reporter), recent),
         steps=steps,
         keeper=keeper,
         budget=budget,
         reporter=reporter,
-        leaving=Leaving(queues, keeper, reporter, worker, state.expected_infer_seconds),
+        leaving=Leaving(
+            queues, keeper, reporter, worker, state.expected_infer_seconds, checkpoints.save_seconds
+        ),
         health=HealthWatch(look, keeper.held, state.on_unfit, settings.heartbeat_seconds),
+        drain=DrainRequest(store, identity.vm, settings.heartbeat_seconds),
     )
+
+
+def no_notice() -> Departure | None:
+    """No cloud tells anything."""
+    return None
 
 
 def build_worker(
     parts: Parts,
     *,
     signals: SignalNotice,
+    notices: Callable[[], Departure | None] = no_notice,
     is_finished: Callable[[], bool] | None = None,
     most_received: int | None = None,
     end_process: Callable[[int], None] = end_process,
 ) -> Worker:
-    """The parts with their threads, not started yet."""
+    """The parts with their threads, not started yet. `notices`: what the cloud told this machine so far."""
+    settings = parts.state.settings
+    halt = HaltFile(settings.halt_file, settings.grace_seconds)
     return Worker(
         parts.state,
         receive=parts.receive,
@@ -127,7 +166,8 @@ def build_worker(
         reporter=parts.reporter,
         leaving=parts.leaving,
         health=parts.health,
-        signals=signals,
+        drain=parts.drain,
+        told=[halt.look, notices, lambda: signals.departure(settings.grace_seconds)],
         is_finished=is_finished,
         most_received=most_received,
         end_process=end_process,
@@ -140,18 +180,15 @@ def build_reporter(
     state: SharedState,
     keeper: LeaseKeeper,
     budget: ByteBudget,
+    identity: Identity,
     *,
-    worker: str,
     gpu: str,
 ) -> Reporter:
     """The ledger stream and heartbeat of this process."""
-    identity = Identity(
-        worker, socket.gethostname(), boot_id(), datetime.now(UTC).isoformat(timespec="seconds")
-    )
-    stream = f"{worker}-{identity.boot_id[:8]}-{time.time_ns() // 1_000_000:x}"
+    stream = f"{identity.worker}-{identity.boot_id[:8]}-{time.time_ns() // 1_000_000:x}"
     return Reporter(
         store,
-        LedgerWriter(store, stream, bound={"worker": worker, "vm": identity.vm}),
+        LedgerWriter(store, stream, bound={"worker": identity.worker, "vm": identity.vm}),
         identity,
         keeper=keeper,
         budget=budget,
@@ -173,6 +210,11 @@ def machine(settings: Settings, stac_url: str) -> Machine:
         threads=settings.threads,
         cubes_folder=settings.cubes_folder,
     )
+
+
+def host_name() -> str:
+    """This machine's own name, of the characters that can name a machine in the storage."""
+    return re.sub(r"[^A-Za-z0-9.-]", "-", socket.gethostname()).strip(".-")[:60] or "machine"
 
 
 def boot_id() -> str:

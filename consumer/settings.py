@@ -7,11 +7,12 @@ import re
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import psutil
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from contract.drain import VM_NAME
 from contract.environment import program_variables
 from contract.errors import BadInput
 
@@ -84,12 +85,40 @@ class Settings(BaseModel):
         "that were asked for with --set cubes=<collection>.",
     )
     halt_file: Path | None = Field(
-        None, description="A file whose appearance is taken for an eviction notice."
+        None,
+        description='A file whose appearance is taken for an eviction notice; with {"drain": true} in it, for '
+        "the wish to finish and leave.",
+    )
+    notices: Literal["none", "azure", "aws", "google"] | None = Field(
+        None,
+        description="Which cloud's notices are polled; default: azure in a fleet of that kind, else none.",
+    )
+    metadata_url: str = Field(
+        "", pattern="^(https?://[^/?#@]+)?$", description="The metadata service; default: the cloud's own."
+    )
+    vm: str = Field(
+        "",
+        pattern=f"^({VM_NAME.pattern})?$",
+        description="This machine in heartbeats and ledger; default: as Azure calls it where notices come from "
+        "there, else the host name.",
+    )
+    boot_id: str = Field(
+        "",
+        pattern=f"^({VM_NAME.pattern})?$",
+        description="Of the machine's current boot; default: the kernel's.",
     )
     heartbeat_seconds: float = Field(10.0, ge=0.2, le=600, description="Between two heartbeats.")
     ledger_seconds: float = Field(2.0, ge=0.1, le=60, description="Between two flushes of the ledger.")
     idle_poll_seconds: float = Field(
         15.0, ge=0.1, le=600, description="Longest pause between polls of empty queues."
+    )
+    checkpoint_every_seconds: float = Field(
+        600.0, ge=0.05, description="Between two checkpoints of a tile that takes long."
+    )
+    checkpoint_tiles_over_seconds: float = Field(
+        900.0,
+        ge=0,
+        description="Tiles whose inference takes longer are saved now and then, the others on a notice only.",
     )
     download_limit_seconds: float = Field(
         900.0, gt=0, description="Shortest time without progress that ends it."

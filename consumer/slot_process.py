@@ -142,12 +142,13 @@ def slot_environ(environ: Mapping[str, str], slot: Slot, *, name: str, scratch: 
         "TILEFLEET_CONSUMER_MEMORY_BYTES": str(slot.memory_bytes),
         "TILEFLEET_CONSUMER_SCRATCH_FOLDER": str(scratch),
         "TILEFLEET_CONSUMER_HALT_FILE": str(halt_file(scratch)),
+        "TILEFLEET_CONSUMER_NOTICES": "none",  # the supervisor asks the cloud, once for all
         **gpu,
     }
 
 
 def halt_file(scratch: Path) -> Path:
-    """What the supervisor touches to pass a notice on to the slot of that folder."""
+    """What the supervisor writes to pass a notice on to the slot of that folder."""
     return scratch / "halt.txt"
 
 

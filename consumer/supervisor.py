@@ -1,12 +1,13 @@
 """One process per slot, each lost alone: starts them, passes notices and signals on, says how each died.
 
-A single thread that looks around several times a second. It holds no tile and talks to nobody, so that hardly
-anything can end it; whatever it is told by the cloud (a notice) or by people (a signal, a halt file) it hears
-once for all slots.
+A single thread that looks around several times a second. It holds no tile and waits for nobody, so that hardly
+anything can end it; whatever this machine is told by the cloud (a notice, heard by a poller beside it) or by people
+(a signal, a halt file) it hears once for all slots.
 """
 
 from __future__ import annotations
 
+import math
 import selectors
 import signal
 import sys
@@ -18,7 +19,10 @@ from typing import BinaryIO
 
 import structlog
 
+from consumer.departure import Departure
 from consumer.exit_codes import ExitCode
+from consumer.leaving import HAND_BACK_SECONDS
+from consumer.notices.halt_file import write_halt_file
 from consumer.notices.signals import SignalNotice
 from consumer.slot_deaths import Restart, StayDown, describe, judge_death, worst
 from consumer.slot_process import SlotProcess, halt_file
@@ -33,11 +37,11 @@ SUPERVISOR_ENDED = "supervisor ended"
 
 LOOK_SECONDS = 0.2
 KILL_AFTER_GRACE_SECONDS = 10.0
-"""A slot keeps its own deadline; one that is still there so long after it is killed."""
+"""A slot keeps its own deadline; one that is still there so long after it is killed. None in a drain."""
 
 Start = Callable[[Slot], SlotProcess]
-Notice = Callable[[], str]
-"""Why this machine goes away; empty while it does not."""
+Notice = Callable[[], Departure | None]
+"""Why and by when this machine's slots are to leave; None while they are not. Answers at once."""
 
 
 @dataclass
@@ -72,16 +76,17 @@ class Supervisor:
         notice: Notice,
         errors: BinaryIO | None = None,
     ) -> None:
-        """`start` may raise OSError. `scratch`: each slot's own folder. `kill_seconds`: from a signal or notice to
-        the end of whoever is still there. `errors`: where the slots' log lines go; standard error."""
+        """`start` may raise OSError. `scratch`: each slot's own folder. `kill_seconds`: from a signal to the end
+        of whoever is still there. `errors`: where the slots' log lines go; standard error."""
         self._seats = [Seat(slot, scratch(slot)) for slot in slots]
         self._start_process = start
         self._kill_seconds = kill_seconds
         self._signals = signals
         self._notice = notice
         self._errors = errors or sys.stderr.buffer
-        self._kill_at: float | None = None
-        self._is_evicted = False
+        self._is_leaving = False
+        self._kill_at = math.inf
+        self._obeyed: Departure | None = None
         self._is_signalled = False
         self._selector = selectors.DefaultSelector()
 
@@ -124,27 +129,26 @@ class Supervisor:
         )
 
     def _pass_on_departures(self) -> None:
-        if not self._is_evicted and (reason := self._notice()):
-            self._is_evicted = True
-            self._leave(reason)
+        told = self._notice()
+        if told is not None and told != self._obeyed:
+            self._obeyed = told
+            self._leave(told.reason, _kill_time(told))
             for seat, running in self._running():
                 try:
-                    halt_file(seat.scratch).touch()
-                except (
-                    OSError
-                ):  # a disk that is full or gone: leaving as if drained is better than not at all
+                    write_halt_file(halt_file(seat.scratch), told)
+                except OSError:  # a disk that is full or gone: leaving by signal is better than not at all
                     running.process.terminate()
         if not self._is_signalled and self._signals.is_set:
             self._is_signalled = True
-            self._leave(self._signals.name)
+            self._leave(self._signals.name, time.monotonic() + self._kill_seconds)
             for _, running in self._running():
                 running.process.send_signal(signal.Signals[self._signals.name])
 
-    def _leave(self, reason: str) -> None:
-        """Nobody is started again, and nobody stays for ever."""
+    def _leave(self, reason: str, kill_at: float) -> None:
+        """Nobody is started again, and nobody stays past his time."""
         log.info(SUPERVISOR_LEAVING, reason=reason, running=len(self._running()))
-        if self._kill_at is None:
-            self._kill_at = time.monotonic() + self._kill_seconds
+        self._kill_at = min(kill_at, self._kill_at)
+        self._is_leaving = True
         for seat in self._seats:
             seat.restart_at = None
 
@@ -177,7 +181,7 @@ class Supervisor:
         then = "stays down"
         if isinstance(judged, Restart):
             seat.deaths.append(now)
-            if self._kill_at is None:
+            if not self._is_leaving:
                 seat.restart_at = now + judged.pause_seconds
                 then = f"starts again in {judged.pause_seconds:g} s"
         log.error(SLOT_ENDED, **facts, then=then, last_lines=last_lines)
@@ -188,7 +192,7 @@ class Supervisor:
                 self._start(seat)
 
     def _kill_late(self) -> None:
-        if self._kill_at is None or time.monotonic() < self._kill_at:
+        if time.monotonic() < self._kill_at:
             return
         for _, running in self._running():
             running.signal(signal.SIGKILL)
@@ -201,3 +205,10 @@ class Supervisor:
         for _, running in self._running():
             running.process.terminate()
         self._selector.close()
+
+
+def _kill_time(departure: Departure) -> float:
+    """When a slot that was to leave so, and stayed, is killed."""
+    if departure.deadline is None:
+        return math.inf
+    return max(departure.deadline, time.monotonic() + HAND_BACK_SECONDS) + KILL_AFTER_GRACE_SECONDS

@@ -19,9 +19,14 @@ from consumer.exit_codes import ExitCode
 from consumer.fetch_tile import fetch_tile, read_request
 from consumer.fitness import why_unfit
 from consumer.gpus import slot_gpus
+from consumer.notices.clouds import NO_CLOUD, make_source, name_in_cloud
 from consumer.notices.halt_file import HaltFile
+from consumer.notices.notice import Notice
+from consumer.notices.poller import NoticePoller
 from consumer.notices.signals import SignalNotice
-from consumer.parts import build_parts, build_worker, machine
+from consumer.orders import Orders
+from consumer.parts import boot_id, build_parts, build_worker, host_name, machine
+from consumer.recent_lines import RecentLines
 from consumer.selftest import NO_CATALOGUE, machine_checks, recipe_check, report, running_checks
 from consumer.settings import Settings
 from consumer.slot_process import slot_arguments, slot_command, slot_environ, start_slot
@@ -33,6 +38,7 @@ from contract.blob_store import BlobStore
 from contract.blob_stores.azure import AzureBlobStore
 from contract.completion import completion
 from contract.errors import BadInput, NotFound
+from contract.eviction import record_eviction
 from contract.fleet import FLEET_VARIABLE, Fleet, choose_fleet
 from contract.fleet_queues import FleetQueues
 from contract.job_store import list_jobs, read_job
@@ -55,7 +61,9 @@ def run_worker(
     settings = Settings.from_env(os.environ, **given)
     fleet, store, queues = open_fleet(fleet_name, settings, job)
     worker = worker_name(settings)
-    set_up_logging(bound={"worker": worker})
+    recent = RecentLines()
+    set_up_logging(bound={"worker": worker}, also=[recent])
+    settings = with_machine(settings, fleet)
     signals = SignalNotice()
     signals.install()
     finished = all_explained(store, job) if until_empty else None
@@ -74,7 +82,14 @@ def run_worker(
     )
     if reason := why_unfit(machine_checks(here, os.environ, store.now())):
         parts.state.on_unfit(reason)  # before the first tile: it says so in heartbeat and ledger, and leaves
-    return build_worker(parts, signals=signals, is_finished=finished, most_received=most_received).run()
+    poller = notice_poller(settings, store, seen_by="worker")
+    worker_of_parts = build_worker(
+        parts, signals=signals, notices=poller.look, is_finished=finished, most_received=most_received
+    )
+    try:
+        return worker_of_parts.run()
+    finally:
+        poller.finish()
 
 
 def run_slots(
@@ -83,19 +98,21 @@ def run_slots(
     """Run one worker per slot of this machine, each a process, under a supervisor in this one."""
     settings = Settings.from_env(os.environ, **given)
     slots = plan_slots(asked, cores_in_order(), slot_gpus(os.environ), settings.memory_bytes)
-    open_fleet(fleet_name, settings, job)  # a mistake is said once, and not by every slot
+    fleet, store, _ = open_fleet(fleet_name, settings, job)  # a mistake is said once, and not by every slot
     name = worker_name(settings)
     set_up_logging(bound={"worker": name})
     signals = SignalNotice()
     signals.install()
-    environ = {**os.environ, **settings.as_environ("grace_seconds", "weights")}
-    halt = HaltFile(settings.halt_file)
+    settings = with_machine(settings, fleet)
+    environ = {**os.environ, **settings.as_environ("grace_seconds", "weights", "vm", "boot_id")}
+    halt = HaltFile(settings.halt_file, settings.grace_seconds)
+    poller = notice_poller(settings, store, seen_by="supervisor")
 
     def scratch(slot: Slot) -> Path:
         return settings.scratch_folder / f"{name}-s{slot.number}"
 
     arguments = slot_arguments(fleet_name, until_empty=until_empty, job=job)
-    return Supervisor(
+    supervisor = Supervisor(
         slots,
         lambda slot: start_slot(
             slot,
@@ -105,8 +122,33 @@ def run_slots(
         scratch=scratch,
         kill_seconds=settings.grace_seconds + KILL_AFTER_GRACE_SECONDS,
         signals=signals,
-        notice=lambda: "halt file" if halt.is_there() else "",
-    ).run()
+        notice=Orders([halt.look, poller.look]).look,
+    )
+    try:
+        return supervisor.run()
+    finally:
+        poller.finish()
+
+
+def with_machine(settings: Settings, fleet: Fleet) -> Settings:
+    """The settings with what they leave open about this machine looked up: whose notices count, what it is
+    called and which boot this is."""
+    cloud = settings.notices or (NO_CLOUD if fleet.is_laptop else "azure")
+    vm = settings.vm or name_in_cloud(cloud, settings.metadata_url) or host_name()
+    return settings.model_copy(update={"notices": cloud, "vm": vm, "boot_id": settings.boot_id or boot_id()})
+
+
+def notice_poller(settings: Settings, store: BlobStore, *, seen_by: str) -> NoticePoller:
+    """The machine's poller, polling unless there is no cloud to ask; an eviction is recorded when it is seen."""
+
+    def record(notice: Notice) -> None:
+        record_eviction(store, settings.vm, settings.boot_id, seen_by=seen_by, reason=notice.reason)
+
+    cloud = settings.notices or NO_CLOUD
+    poller = NoticePoller(lambda: make_source(cloud, settings.metadata_url), record)
+    if cloud != NO_CLOUD:
+        poller.start()
+    return poller
 
 
 def run_selftest(

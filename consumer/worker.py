@@ -7,6 +7,7 @@ upload-N    artifacts, commit, publication, settling
 leases      renews what makes progress
 report      heartbeats and ledger
 health      whether this machine is still fit
+drain       asks whether an operator wants this machine drained
 last-resort ends the process when leaving takes too long
 """
 
@@ -15,18 +16,19 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import structlog
 
+from consumer.departure import Departure
 from consumer.exit_codes import ExitCode
 from consumer.health import HealthWatch
 from consumer.last_resort import LastResort, end_process
 from consumer.lease import LeaseKeeper
-from consumer.leaving import HAND_BACK_SECONDS, Departure, Leaving
-from consumer.notices.halt_file import HaltFile
-from consumer.notices.signals import SignalNotice
+from consumer.leaving import Leaving
+from consumer.notices.drain_request import DrainRequest
+from consumer.orders import Orders
 from consumer.pipeline import Pipeline, StageSpec
 from consumer.prefetch import ByteBudget
 from consumer.report import Reporter
@@ -79,11 +81,13 @@ class Worker:
         reporter: Reporter,
         leaving: Leaving,
         health: HealthWatch,
-        signals: SignalNotice,
+        drain: DrainRequest,
+        told: Sequence[Callable[[], Departure | None]],
         is_finished: Callable[[], bool] | None,
         most_received: int | None = None,
         end_process: Callable[[int], None] = end_process,
     ) -> None:
+        """`told`: signals, halt file, the cloud: each says what it asks of us so far, at once."""
         self._state = state
         self._receive = receive
         self._keeper = keeper
@@ -92,15 +96,14 @@ class Worker:
         self._leaving = leaving
         self._health = health
         self._is_leaving = threading.Event()
-        self._signals = signals
-        self._halt = HaltFile(state.settings.halt_file)
+        self._drain = drain
+        self._orders = Orders([*told, drain.look, self._trouble])
         self._is_finished = is_finished
         self._left_to_receive = most_received
         self._parked: deque[Work] = deque()
         self._wanted = 0
-        self._leave_by: float | None = None
         self._end_process = end_process
-        self._last_resort = LastResort(self._latest_end, self._end_at_once)
+        self._last_resort = LastResort(self._orders.latest_end, self._end_at_once)
         most = state.settings.most_tiles
         self._pipeline: Pipeline[Work] = Pipeline(
             [
@@ -122,11 +125,11 @@ class Worker:
         try:
             departure = self._receive_until_departure()
         except BadInput as error:
-            mistake, departure = error, Departure(str(error), None, is_eviction=False)
+            mistake, departure = error, self._orders.add(Departure(str(error), None, is_eviction=False))
         except Exception as error:  # noqa: BLE001 - whatever it is: leave in order, then say it
             self._pipeline.fatal = self._pipeline.fatal or error
-            departure = Departure(f"the main thread died: {error!r}", self._grace_ends(), is_eviction=False)
-        self._leave(departure)
+            departure = self._departure() or Departure("the main thread died", None, is_eviction=False)
+        departure = self._leave(departure)
         self._stop_side_threads(side)
         code = self._exit_code()
         self._log_end(departure, code)
@@ -134,24 +137,23 @@ class Worker:
             raise mistake
         return code
 
-    def _leave(self, departure: Departure) -> None:
-        """Hand back or finish what is in hand, then let the threads end."""
+    def _leave(self, departure: Departure) -> Departure:
+        """Hand back or finish what is in hand, then let the threads end. Returns what was obeyed in the end."""
         state = self._state
         state.departure = departure.reason
         self._is_leaving.set()
-        if departure.deadline is not None:
-            # However short the grace: the leases are handed back first.
-            self._leave_by = max(departure.deadline, time.monotonic() + HAND_BACK_SECONDS)
         if self._pipeline.fatal is not None:
             log.error(log_lines.WORKER_LEAVING, reason=departure.reason, exc_info=self._pipeline.fatal)
         self._reporter.wake()
         self._pipeline.close()
         try:
-            self._leaving.leave(departure, self._pipeline.has_ended)
+            departure = self._leaving.leave(departure, self._pipeline.has_ended, self._departure)
+            state.departure = departure.reason
         except Exception:
             log.exception(log_lines.WORKER_LEAVING, reason="leaving in order failed, leases run out instead")
         if not state.stuck:
             self._pipeline.join(self._join_seconds(departure))
+        return departure
 
     def _join_seconds(self, departure: Departure) -> float:
         """How long to wait for threads that settle at this moment, and still say goodbye in time."""
@@ -173,6 +175,8 @@ class Worker:
             works = self._receive_some(room)
             if works:
                 idle_seconds = FIRST_IDLE_SECONDS
+            elif self._receive.is_clearing:
+                continue
             elif self._has_nothing_left():
                 return Departure("nothing left to do", None, is_eviction=False)
             else:
@@ -223,39 +227,26 @@ class Worker:
         return room if self._left_to_receive is None else min(room, self._left_to_receive)
 
     def _departure(self) -> Departure | None:
-        """The first reason to go, if there is one."""
-        if self._halt.is_there():
+        """The departure to obey, if there is a reason to go."""
+        departure = self._orders.look()
+        if departure is not None and departure.is_eviction:
             self._state.is_evicted.set()
-            return Departure("halt file", self._grace_ends(), is_eviction=True)
-        trouble = self._trouble()
-        if trouble:
-            return Departure(trouble, self._grace_ends(), is_eviction=False)
-        if self._signals.received_at is not None:
-            deadline = self._signals.received_at + self._state.settings.grace_seconds
-            return Departure(self._signals.name, deadline, is_eviction=False)
-        if self._left_to_receive == 0 and not self._state.in_hand():
+        if departure is None and self._left_to_receive == 0 and not self._state.in_hand():
             return Departure("did what was asked", None, is_eviction=False)
-        return None
+        return departure
 
-    def _trouble(self) -> str:
-        """What is wrong with this worker itself; empty when nothing is."""
+    def _trouble(self) -> Departure | None:
+        """What is wrong with this worker itself, if anything is."""
         if self._state.unfit:
-            return f"unfit: {self._state.unfit}"
-        if self._state.stuck:
-            return f"stuck: {self._state.stuck}"
-        return f"a thread died: {self._pipeline.fatal!r}" if self._pipeline.fatal is not None else ""
-
-    def _grace_ends(self) -> float:
-        return time.monotonic() + self._state.settings.grace_seconds
-
-    def _latest_end(self) -> float | None:
-        """By when the process is to be gone; also while the main thread waits for a storage."""
-        if self._leave_by is not None:
-            return self._leave_by
-        received_at = self._signals.received_at
-        if received_at is None:
+            reason = f"unfit: {self._state.unfit}"
+        elif self._state.stuck:
+            reason = f"stuck: {self._state.stuck}"
+        elif self._pipeline.fatal is not None:
+            reason = f"a thread died: {self._pipeline.fatal!r}"
+        else:
             return None
-        return received_at + max(self._state.settings.grace_seconds, HAND_BACK_SECONDS)
+        grace_ends = time.monotonic() + self._state.settings.grace_seconds
+        return Departure(reason, grace_ends, is_eviction=False)
 
     def _end_at_once(self) -> None:
         self._end_process(self._exit_code())
@@ -264,7 +255,7 @@ class Worker:
         """Until something settled or the time is over; a reason to go is seen in between."""
         deadline = time.monotonic() + seconds
         while (left := deadline - time.monotonic()) > 0:
-            if self._signals.is_set or self._halt.is_there() or self._trouble():
+            if self._orders.look() is not None:
                 return
             with self._state.wake:
                 if self._state.wake.wait(min(left, NOTICE_SECONDS)):
@@ -282,9 +273,10 @@ class Worker:
             thread = threading.Thread(target=self._supervised, args=(body, stop), name=name, daemon=True)
             thread.start()
             side.append((thread, stop))
-        # Nobody waits for this one: it may hang in a driver that does.
-        watch = (self._health.run, self._is_leaving)
-        threading.Thread(target=self._supervised, args=watch, name="health", daemon=True).start()
+        # Nobody waits for these: one may hang in a driver, the other in a storage.
+        for name, body in (("health", self._health.run), ("drain", self._drain.run)):
+            watch = (body, self._is_leaving)
+            threading.Thread(target=self._supervised, args=watch, name=name, daemon=True).start()
         return side
 
     def _supervised(self, body: Callable[[threading.Event], None], stop: threading.Event) -> None:

@@ -11,6 +11,7 @@ weights/<sha256>   boundaries/<sha256>.fgb
 cubes/<days>d/<period>/<settings>/<tile>/record.json  <sha256>.npz   prepared tiles, for that long at most
 ledger/<stream>/<number>.jsonl   heartbeats/<worker>
 evictions/<vm>/<boot>   that this boot of this machine ended by an eviction, whoever saw it first
+drains/<vm>   that somebody asked this machine's workers to finish and leave
 checkpoints/<dataset>/<tile>/g<N>/<attempt>/<blocks>   what an interrupted attempt leaves, deleted after the commit
 second/<dataset>/<tile>/g<N>-<n>   who makes the n-th attempt beside the message's holder
 """
@@ -60,8 +61,13 @@ def revocation(dataset: str, tile: TileId, generation: int) -> str:
     return f"{commit(dataset, tile, generation)}.revoked"
 
 
+def staging_of(dataset: str) -> str:
+    """What all attempts at a dataset's tiles uploaded; the tile's path name follows."""
+    return f"staging/{dataset}/"
+
+
 def staging_prefix(dataset: str, tile: TileId, generation: int, attempt: str) -> str:
-    return f"staging/{dataset}/{tile.path_name}/g{generation}/{attempt}/"
+    return f"{staging_of(dataset)}{tile.path_name}/g{generation}/{attempt}/"
 
 
 def job_record(job: str) -> str:
@@ -115,9 +121,18 @@ def eviction(vm: str, boot_id: str) -> str:
     return f"evictions/{vm}/{boot_id}"
 
 
+def drain(vm: str) -> str:
+    return f"drains/{vm}"
+
+
+def checkpoints_of(dataset: str) -> str:
+    """All checkpoints of a dataset; the tile's path name follows."""
+    return f"checkpoints/{dataset}/"
+
+
 def checkpoints_prefix(dataset: str, tile: TileId, generation: int) -> str:
     """All checkpoints of one tile's generation, of all its attempts."""
-    return f"checkpoints/{dataset}/{tile.path_name}/g{generation}/"
+    return f"{checkpoints_of(dataset)}{tile.path_name}/g{generation}/"
 
 
 def checkpoint(dataset: str, tile: TileId, generation: int, attempt: str, blocks: int) -> str:
@@ -125,6 +140,11 @@ def checkpoint(dataset: str, tile: TileId, generation: int, attempt: str, blocks
     return f"{checkpoints_prefix(dataset, tile, generation)}{attempt}/{blocks:06d}"
 
 
+def second_attempts_of(dataset: str) -> str:
+    """All claims to attempts that hold no message; the tile's path name follows."""
+    return f"second/{dataset}/"
+
+
 def second_attempt(dataset: str, tile: TileId, generation: int, number: int) -> str:
     """The claim to the n-th attempt that holds no message."""
-    return f"second/{dataset}/{tile.path_name}/g{generation}-{number}"
+    return f"{second_attempts_of(dataset)}{tile.path_name}/g{generation}-{number}"

@@ -17,22 +17,35 @@ TILE_RETURNED = "tile returned"
 TILE_POISONED = "tile poisoned"
 LEASE_LOST = "lease lost"
 FOREIGN_MESSAGE = "foreign message"
+CANCELLED_DELETED = "messages of cancelled jobs deleted"
 WORKER_STARTED = "worker started"
 WORKER_LEAVING = "worker leaving"
 WORKER_UNFIT = "worker unfit"
 WORKER_STUCK = "worker stuck"
 WORKER_ENDED = "worker ended"
+NOTICE_RECEIVED = "notice received"
+NOTICE_IGNORED = "notice ignored"
+NOTICES_SILENT = "notices silent"
+NOTICES_HEARD = "notices heard again"
+NOTICE_POLLER_RESTARTED = "notice poller started again"
 STORAGE_TROUBLE = "storage trouble"
 IN_FLIGHT_CHANGED = "tiles in flight changed"
 CUBE_KEPT = "cube kept"
 CUBE_NOT_KEPT = "cube not kept"
 CUBE_IGNORED = "kept cube ignored"
+CHECKPOINT_SAVED = "checkpoint saved"
+CHECKPOINT_NOT_SAVED = "checkpoint not saved"
+CHECKPOINT_RESUMED = "checkpoint resumed"
+CHECKPOINT_IGNORED = "checkpoint ignored"
 
 _SECRET_WORDS = ("key", "token", "sig", "secret", "password", "credential", "authorization")
 
 
-def set_up_logging(*, stream: TextIO | None = None, bound: dict[str, Any] | None = None) -> None:
-    """Log to `stream` (stderr); `bound` goes with every line."""
+def set_up_logging(
+    *, stream: TextIO | None = None, bound: dict[str, Any] | None = None, also: Sequence[Any] = ()
+) -> None:
+    """Log to `stream` (stderr); `bound` goes with every line. `also`: processors that see each line, without
+    its secrets, before it is written."""
     out = stream or sys.stderr
     # Azure's own loggers print request headers at INFO: never wanted, and not without signatures.
     logging.getLogger("azure").setLevel(logging.WARNING)
@@ -51,6 +64,7 @@ def set_up_logging(*, stream: TextIO | None = None, bound: dict[str, Any] | None
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         hide_secrets,
+        *also,
         structlog.processors.format_exc_info,
         renderer,
     ]

@@ -1,16 +1,52 @@
-"""A file whose appearance counts as an eviction notice: for tests, for people, for clouds that we do not know."""
+"""A file whose appearance counts as an eviction notice: for tests, for people, for clouds that we do not know.
+
+Its content may say more (consumer/departure.py): `{"drain": true}` asks to finish and leave, and a supervisor
+tells its slots the cloud's reason and deadline in it.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import time
 from pathlib import Path
 
+from consumer.departure import Departure, decode_departure, encode_departure
 
-@dataclass(frozen=True, slots=True)
+MAX_BYTES = 4096
+
+
 class HaltFile:
     """`touch halt.txt`, and the worker leaves as if the cloud had said so."""
 
-    path: Path | None
+    def __init__(self, path: Path | None, grace_seconds: float) -> None:
+        self._path = path
+        self._grace_seconds = grace_seconds
+        self._first_seen: float | None = None
 
-    def is_there(self) -> bool:
-        return self.path is not None and self.path.exists()
+    def look(self) -> Departure | None:
+        """What the file asks for now; None while there is none. Without a deadline of its own the grace counts
+        from when it was first seen."""
+        if self._path is None:
+            return None
+        try:
+            with self._path.open("rb") as file:
+                data = file.read(MAX_BYTES)
+        except FileNotFoundError:
+            return None
+        except OSError:
+            data = b""  # it is there, whatever it says
+        if self._first_seen is None:
+            self._first_seen = time.monotonic()
+        return decode_departure(data, self._first_seen + self._grace_seconds)
+
+
+def write_halt_file(path: Path, departure: Departure) -> None:
+    """Pass a departure on, atomically. OSError when not even an empty file could be made there: on a full disk
+    the empty one still says that this is an eviction."""
+    new = path.with_suffix(".new")
+    try:
+        new.write_bytes(encode_departure(departure))
+        new.replace(path)
+    except OSError:
+        if departure.deadline is None:
+            raise  # an empty file would turn a drain into an eviction
+        path.touch()

@@ -7,6 +7,8 @@ import signal
 import time
 from types import FrameType
 
+from consumer.departure import Departure
+
 EXIT_AT_ONCE = 130
 
 
@@ -25,6 +27,12 @@ class SignalNotice:
     @property
     def is_set(self) -> bool:
         return self.received_at is not None
+
+    def departure(self, grace_seconds: float) -> Departure | None:
+        """What the signal asks for; None while there was none."""
+        if self.received_at is None:
+            return None
+        return Departure(self.name, self.received_at + grace_seconds, is_eviction=False)
 
     def install(self) -> None:
         """From the main thread only: Python delivers signals there."""

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from consumer.leaving import Departure
+from consumer.departure import Departure
 from consumer.work import Stage
 from contract.errors import Stopped, StorageUnavailable
 from contract.outcomes import Cause

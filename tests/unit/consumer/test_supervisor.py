@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import structlog
 
+from consumer.departure import Departure
 from consumer.exit_codes import ExitCode
 from consumer.notices.signals import SignalNotice
 from consumer.slot_process import halt_file, start_slot
@@ -33,7 +34,7 @@ class Rig:
     def __init__(self, folder) -> None:
         self.folder = folder
         self.signals = SignalNotice()
-        self.notice: Callable[[], str] = lambda: ""
+        self.notice: Callable[[], Departure | None] = lambda: None
         self.passed_on = io.BytesIO()
         self.lines: list[dict] = []
         self.started: list[int] = []
@@ -97,7 +98,6 @@ def test_a_slot_that_does_not_leave_is_killed_with_all_that_it_started(rig):
     def tell_when_ready():
         if (rig.folder / "ready").exists() and not rig.signals.is_set:
             rig.tell()
-        return ""
 
     rig.notice = tell_when_ready
     assert rig.run(program, kill_seconds=0.3) == ExitCode.FAULT
@@ -122,7 +122,8 @@ def test_a_notice_reaches_every_slot_as_a_halt_file_and_nobody_is_started_again(
         "raise SystemExit({})\n"
     )
     halts = [str(halt_file(rig.folder / f"s{number}")) for number in range(2)]
-    rig.notice = lambda: "the cloud says so" if len(rig.started) == 2 else ""
+    told = Departure("the cloud says so", time.monotonic() + 30, is_eviction=True)
+    rig.notice = lambda: told if len(rig.started) == 2 else None
     assert rig.run(program.format(halts[0], 20), program.format(halts[1], 1)) == ExitCode.FAULT
     assert rig.started == [0, 1]
 
@@ -160,7 +161,7 @@ def test_a_program_that_cannot_be_started_counts_as_a_death(rig):
         scratch=rig.scratch,
         kill_seconds=1,
         signals=rig.signals,
-        notice=lambda: "",
+        notice=lambda: None,
         errors=rig.passed_on,
     )
     assert supervisor.run() == ExitCode.FAULT
