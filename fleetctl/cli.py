@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 import typer
 
-from fleetctl.commands import job, results
+from fleetctl.commands import job, results, verify
 
 app = typer.Typer(
     help="Watch a fleet, and see what its jobs came to.",
@@ -18,6 +18,7 @@ app = typer.Typer(
 )
 for command in (results.status, results.summary, results.mosaic, results.export):
     app.command()(command)
+app.command()(verify.verify)
 app.command()(job.jobs)
 app.add_typer(job.group, name="job")
 

@@ -21,6 +21,20 @@ def tile_progress(console: Console, doing: str, tiles: int) -> Iterator[Callable
 
 
 @contextmanager
+def listing_progress(console: Console, doing: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar over blobs; the block tells how many it saw, and about how many there are."""
+    with _bar(console, "blobs") as bar:
+        task = bar.add_task(doing, total=None, extra="")
+
+        def on_blobs(seen: int, expected: int) -> None:
+            elapsed_seconds = bar.tasks[task].elapsed or 0.0
+            speed = f"{seen / elapsed_seconds:,.0f}/s" if elapsed_seconds else ""
+            bar.update(task, completed=seen, total=max(seen, expected), extra=speed)
+
+        yield on_blobs
+
+
+@contextmanager
 def byte_progress(console: Console, doing: str, tiles: int) -> Iterator[Callable[[TileExport], None]]:
     """The same, with the bytes fetched so far and their rate."""
     with _bar(console, "tiles") as bar:

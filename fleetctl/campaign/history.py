@@ -96,7 +96,7 @@ def list_commits(store: BlobStore, dataset: str) -> Iterator[ListedCommit]:
     listing = store.listing(prefix, with_metadata=True)
     # Lexical order keeps the blobs of one tile together.
     for tile, blobs in groupby(listing, key=lambda blob: blob.name.removeprefix(prefix).partition("/")[0]):
-        if (standing := _standing(blobs)) is not None:
+        if (standing := standing_commit(blobs)) is not None:
             marks = read_commit_marks(standing.metadata)
             yield ListedCommit(
                 tile=tile,
@@ -119,8 +119,8 @@ def read_records(
     return read_ahead(read, commits, connections)
 
 
-def _standing(blobs: Iterable[BlobInfo]) -> BlobInfo | None:
-    """The newest generation's commit, unless that was revoked."""
+def standing_commit(blobs: Iterable[BlobInfo]) -> BlobInfo | None:
+    """Of the records of one tile the newest generation's commit, unless that was revoked."""
     newest, newest_revoked, standing = 0, 0, None
     for blob in blobs:
         match = _GENERATION.fullmatch(blob.name.rpartition("/")[2])

@@ -18,7 +18,8 @@ ANSWER = """<?xml version="1.0" encoding="utf-8"?>
     <Content-Length>3145728</Content-Length><Content-Type>application/octet-stream</Content-Type>
     <Content-MD5>XrY7u+Ae7tCTyyK7j1rNww==</Content-MD5><BlobType>BlockBlob</BlobType></Properties>
     <Metadata><tile>grid_0.05_0.05</tile><generation>2</generation></Metadata><OrMetadata /></Blob>
-  <Blob><Name Encoded="true">d/%EF%BF%BEodd</Name><Properties><Last-Modified>Wed, 31 Dec 2025 23:59:59 GMT</Last-Modified>
+  <Blob><Name Encoded="true">d/%EF%BF%BEodd</Name><Properties>
+    <Last-Modified>Wed, 31 Dec 2025 23:59:59 GMT</Last-Modified>
     <Etag>"0x8DF"</Etag><Content-Length>0</Content-Length><Content-MD5 /></Properties><Metadata /></Blob>
 </Blobs><NextMarker>more</NextMarker></EnumerationResults>"""
 
