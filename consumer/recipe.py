@@ -12,8 +12,9 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
+from consumer.checkpoints.blocks import Blocks, Fingerprint
 from consumer.cube_store import CubeStore
 from contract.dataset import Dataset
 from contract.recipe import ParameterValue
@@ -64,6 +65,8 @@ class Plan:
     """Most that download, prepare and infer will hold at once: reserved before the download begins."""
     detail: Any
     """The recipe's own."""
+    inputs: Any = None
+    """What the tile is made from, as JSON, for a recipe that offers checkpoints: see Checkpointing.plan_like."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,8 @@ class Prepared:
     is_empty: bool
     """No usable imagery, by a search that succeeded: an outcome, not an error."""
     detail: Any
+    blocks: Blocks | None = None
+    """For a recipe that offers checkpoints; None: the tile is inferred whole or not at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,4 +131,23 @@ class Recipe(Protocol):
 
     def selftest(self) -> None:
         """A small known inference. WorkerUnfit when it comes out wrong."""
+        ...
+
+
+@runtime_checkable
+class Checkpointing(Protocol):
+    """What a recipe has beside, whose inference runs block by block: an interrupted attempt leaves its blocks.
+
+    Its `prepare` makes `Prepared.blocks`, with everything in the fingerprint that a block's bytes follow from.
+    Its `infer` puts `blocks.take_restored()` in its place, goes on with the block after those, and calls
+    `blocks.finish` after each one, with views that nobody writes to any more. Progress counts the whole tile.
+    """
+
+    def fingerprint(self) -> Fingerprint:
+        """As much of it as is known before any tile is planned."""
+        ...
+
+    def plan_like(self, plan: Plan, inputs: Any) -> Plan | None:
+        """This plan with another attempt's `inputs` and no others, as they were read from a checkpoint.
+        None when they are not all to be had any more."""
         ...

@@ -112,6 +112,17 @@ class Reporter:
             **({"bytes": moved_bytes[stage]} if stage in moved_bytes else {}),
         )
 
+    def checkpoint_saved(self, work: Work, blocks: int, length: int, seconds: float) -> None:
+        """What another attempt may go on from: so many finished blocks of the tile."""
+        self._ledger.write(
+            ledger_events.CHECKPOINT_SAVED,
+            **_tile(work.message),
+            attempt=work.attempt,
+            blocks=blocks,
+            bytes=length,
+            seconds=round(seconds, 3),
+        )
+
     def settled(self, work: Work, standing: CommitRecord) -> None:
         """A tile is committed, by us or by somebody before us. Only the winner's line is a `done` line."""
         if standing.attempt == work.attempt:
@@ -140,7 +151,6 @@ class Reporter:
         self._last_error = (
             f"{work.tile_name}: {decision.reason}" if decision.cause in _TROUBLE else self._last_error
         )
-        not_before = datetime.now(UTC) + timedelta(seconds=decision.pause_seconds)
         self._ledger.write(
             ledger_events.RETURNED,
             **_tile(work.message),
@@ -150,18 +160,33 @@ class Reporter:
             stage=work.stage.value,
             # A copy: whoever hands a tile back does so while its own thread may end a stage.
             seconds={stage.value: round(seconds, 3) for stage, seconds in dict(work.seconds).items()},
-            not_before=not_before.isoformat(timespec="seconds"),
+            not_before=_from_now(decision.pause_seconds),
+        )
+
+    def put_off(self, message: TileMessage, reason: str, pause_seconds: int) -> None:
+        """A message went back for a while before it became work."""
+        self._ledger.write(
+            ledger_events.RETURNED,
+            **_tile(message),
+            cause=Cause.HANDED_BACK.value,
+            reason=reason[:500],
+            not_before=_from_now(pause_seconds),
         )
 
     def poisoned(self, message: TileMessage, cause: Cause, reason: str) -> None:
+        """A tile was given up. Where it harmed workers they are named: it was the tile, test them again."""
         self._last_error = f"{message.tile.name}: {reason}"
-        self._ledger.write(ledger_events.POISONED, **_tile(message), cause=cause.value, reason=reason[:500])
+        harmed = {"harmed_workers": list(message.harmed)} if cause is Cause.WORKER else {}
+        self._ledger.write(
+            ledger_events.POISONED, **_tile(message), cause=cause.value, reason=reason[:500], **harmed
+        )
 
     def foreign(self, name: str, reason: str) -> None:
         self._ledger.write(ledger_events.POISONED, poison=name, cause="foreign", reason=reason[:500])
 
-    def cancelled(self, work: Work) -> None:
-        self._ledger.write(ledger_events.CANCELLED, **_tile(work.message), attempt=work.attempt)
+    def cancelled(self, message: TileMessage) -> None:
+        """A message of a cancelled job is gone."""
+        self._ledger.write(ledger_events.CANCELLED, **_tile(message))
 
     def _send(self, step: Callable[[], None]) -> None:
         try:
@@ -194,6 +219,10 @@ class Reporter:
 
 
 _TROUBLE = frozenset({Cause.SOURCE, Cause.TILE, Cause.WORKER})
+
+
+def _from_now(seconds: int) -> str:
+    return (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat(timespec="seconds")
 
 
 def _tile(message: TileMessage) -> dict[str, object]:

@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
+from consumer.checkpoints.blocks import Blocks
+from consumer.checkpoints.find import Finder
 from consumer.recipe import Plan, Prepared, Recipe, Written
 from contract.commit import CommitRecord
 from contract.errors import LeaseLost, Stopped, TilefleetError
@@ -51,6 +53,8 @@ class Work:
     attempt: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
     stage: Stage = Stage.RECEIVED
     progress: float = 0.0
+    progress_before: float = 0.0
+    """Share of the stage that an earlier attempt did."""
     stage_began: float = field(default_factory=time.monotonic)
     last_progress: float = field(default_factory=time.monotonic)
     seconds: dict[Stage, float] = field(default_factory=dict)
@@ -65,6 +69,14 @@ class Work:
     downloaded: Any = None
     """The recipe's own, between download and preparation."""
     prepared: Prepared | None = None
+    finder: Finder | None = None
+    """Checkpoints of the tile; None: its recipe offers none."""
+    saved_as: str = ""
+    """The newest checkpoint that this attempt saved, or went on from."""
+    saved_blocks: int = 0
+    """Blocks that are finished with it."""
+    save_by: float | None = None
+    """time.monotonic() by when a stopped attempt's checkpoint must be stored; None: nobody said."""
     result: Any = None
     written: Written | None = None
     commit: CommitRecord | None = None
@@ -85,12 +97,27 @@ class Work:
     def tile_name(self) -> str:
         return self.message.tile.name
 
+    @property
+    def blocks(self) -> Blocks | None:
+        """Of its inference, finished or not; None where there are none."""
+        return self.prepared.blocks if self.prepared is not None else None
+
+    @property
+    def gained(self) -> float:
+        """Share of the stage that this attempt did itself."""
+        return max(0.0, self.progress - self.progress_before)
+
+    def begin_at(self, share: float) -> None:
+        """The stage goes on from where an earlier attempt was."""
+        self.progress = self.progress_before = share
+
     def enter(self, stage: Stage) -> None:
         """Begin a stage; ends the attempt here when it was stopped or lost its lease."""
         self.check()
         now = time.monotonic()
         # The stage last: LeaseKeeper must not measure a new stage by the hours of waiting before it.
-        self.progress, self.stage_began, self.last_progress = 0.0, now, now
+        self.progress, self.progress_before = 0.0, 0.0
+        self.stage_began, self.last_progress = now, now
         self.stage = stage
 
     def leave(self, stage: Stage) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from consumer.checkpoints.keep import Checkpoints
 from consumer.datasets import OpenDatasets
 from consumer.job_watch import JobWatch
 from consumer.prefetch import ByteBudget
@@ -20,6 +21,7 @@ class DownloadStage:
     jobs: JobWatch
     datasets: OpenDatasets
     budget: ByteBudget
+    checkpoints: Checkpoints
 
     def __call__(self, work: Work) -> None:
         work.enter(Stage.DOWNLOAD)
@@ -32,7 +34,7 @@ class DownloadStage:
             return
         self.jobs.check(message.job)
         work.recipe = self.datasets.recipe(message, self.jobs.job(message.job).settings)
-        work.plan = work.recipe.plan(message.tile)
+        work.plan = self.checkpoints.plan(work, work.recipe.plan(message.tile))
         work.leave(Stage.DOWNLOAD)
         self._reserve(work, work.plan.memory_bytes)
         work.enter(Stage.DOWNLOAD)

@@ -6,6 +6,7 @@ import threading
 import time
 from dataclasses import dataclass, field
 
+from consumer.checkpoints.keep import Checkpoints
 from consumer.work import Stage, Work
 
 
@@ -50,6 +51,7 @@ class InferStage:
     """Feeds the recipe one prepared tile after the other."""
 
     busy: BusyShare
+    checkpoints: Checkpoints
 
     def __call__(self, work: Work) -> None:
         if work.is_done_before:
@@ -59,9 +61,12 @@ class InferStage:
         if work.prepared.is_empty:
             return
         work.enter(Stage.INFER)
+        if work.blocks is not None:
+            work.begin_at(work.blocks.restored / work.blocks.total)
         self.busy.enter()
         try:
-            work.result = work.recipe.infer(work.prepared, work.report_progress, work.stop)
+            with self.checkpoints.beside(work):
+                work.result = work.recipe.infer(work.prepared, work.report_progress, work.stop)
         finally:
             self.busy.leave(time.monotonic() - work.stage_began)
             work.leave(Stage.INFER)

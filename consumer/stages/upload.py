@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from consumer.checkpoints.blocks import Blocks
 from consumer.recipe import Artifact
 from consumer.work import TIMED_STAGES, Stage, Work
 from contract import artifact_names
@@ -121,7 +122,13 @@ def done_facts(work: Work, worker: str, outcome: Outcome) -> dict[str, Any]:
         "infer_ended": infer_ended.isoformat(timespec="milliseconds") if infer_ended else None,
         "downloaded_bytes": work.downloaded_bytes,
         "uploaded_bytes": work.uploaded_bytes,
+        **_block_facts(work.blocks),
     }
+
+
+def _block_facts(blocks: Blocks | None) -> dict[str, int]:
+    """How much of the inference an earlier attempt had done, where it runs in blocks."""
+    return {} if blocks is None else {"blocks": blocks.total, "resumed_blocks": blocks.restored}
 
 
 def file_digests(path: Path) -> tuple[str, str, int]:

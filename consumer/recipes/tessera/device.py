@@ -23,6 +23,14 @@ def device_named(name: str) -> torch.device:
     return device
 
 
+def device_class(device: torch.device) -> str:
+    """Devices of one class give the same bytes: the GPU's model, or the instructions that torch uses of a CPU."""
+    if device.type == "cuda":
+        properties = torch.cuda.get_device_properties(device)
+        return f"{properties.name} sm_{properties.major}{properties.minor}"
+    return f"cpu {torch.backends.cpu.get_cpu_capability()}"
+
+
 @contextmanager
 def naming_device_faults(device: torch.device, model: str) -> Iterator[None]:
     """Turn the errors of a GPU that fails or is full into WorkerUnfit; all others pass."""

@@ -15,9 +15,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from consumer.checkpoints.blocks import Blocks
 from consumer.imagery.cube import Cube
 from consumer.recipes.tessera.ahead import prepared_ahead
 from consumer.recipes.tessera.batch_size import CPU_BLOCK_PIXELS, batch_size_for
+from consumer.recipes.tessera.block_buffers import buffers_of, without_restored
 from consumer.recipes.tessera.cuda_graphs import GraphedBackbone
 from consumer.recipes.tessera.device import device_named, naming_device_faults, products_type
 from consumer.recipes.tessera.fast_network import Encoder, FastNetwork, PlainNetwork, Runner
@@ -110,10 +112,12 @@ class Engine:
         keep_floats: bool = False,
         progress: Callable[[float], None] | None = None,
         stop: Event | None = None,
+        finished: Blocks | None = None,
     ) -> Embedding:
         """The embedding of every pixel of the land mask (H, W), of every pixel without a mask.
 
         progress: called with a share 0..1 that never falls, after each batch and once at the end.
+        finished: blocks of an earlier attempt, which are gone on from; told of each block when it is done.
         Raises Stopped between layers or time steps after `stop` was set, GiveUp for a cube that is not as promised
         or a result that is not finite on a CPU, WorkerUnfit for the same on a GPU and for its faults.
         """
@@ -125,13 +129,18 @@ class Engine:
             scales=np.zeros((cube.height, cube.width), dtype=np.float32),
             floats=self._no_floats(cube.height, cube.width) if keep_floats else None,
         )
-        tracker = Progress(2 * int(land.sum()), progress, stop)
-        for rows, sensors in self._sensors_of(cube, blocks(cube, block_rows, self.batch_size.block_pixels)):
+        todo = blocks(cube, block_rows, self.batch_size.block_pixels)
+        todo, done_rows = without_restored(todo, whole.quantised, whole.scales, finished)
+        both, done = 2 * int(land.sum()), 2 * int(land[:done_rows].sum())
+        tracker = Progress(both, progress, stop, done=done)
+        for rows, sensors in self._sensors_of(cube, todo):
             block = self._infer_sensors(sensors, land[rows], keep_floats=keep_floats, progress=tracker)
             whole.quantised[rows] = block.quantised
             whole.scales[rows] = block.scales
             if whole.floats is not None and block.floats is not None:
                 whole.floats[rows] = block.floats
+            if finished is not None:
+                finished.finish(*buffers_of(rows, whole.quantised, whole.scales))
         if progress is not None:
             progress(1.0)
         return whole

@@ -15,10 +15,16 @@ class Progress:
     """
 
     def __init__(
-        self, total: int = 0, report: Callable[[float], None] | None = None, stop: Event | None = None
+        self,
+        total: int = 0,
+        report: Callable[[float], None] | None = None,
+        stop: Event | None = None,
+        *,
+        done: int = 0,
     ) -> None:
+        """`done`: pixels of the total that an earlier attempt went through."""
         self._total = max(total, 1)
-        self._done = 0
+        self._done = done
         self._report = report
         self._stop = stop
 

@@ -11,14 +11,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
+from consumer.checkpoints.blocks import Fingerprint
 from consumer.imagery.cube import Cube
 from consumer.recipe import Plan, Prepared, Progress, RecipeContext, Written
 from consumer.recipes.tessera.artifacts import TileResult, write_artifacts
 from consumer.recipes.tessera.choose_source import choose_source
 from consumer.recipes.tessera.download import Downloaded
 from consumer.recipes.tessera.engine import Dtype, Embedding, Engine
+from consumer.recipes.tessera.fingerprint import blocks_of_tile, engine_fingerprint
 from consumer.recipes.tessera.provenance import CATALOGUE, ScenesOfTile
 from consumer.recipes.tessera.selftest import check_engine
 from consumer.recipes.tessera.settings import TesseraSettings
@@ -69,7 +71,19 @@ class TesseraRecipe:
     def plan(self, tile: TileId) -> Plan:
         """The tile's land, and a cube that is ready or every scene of the year over it."""
         detail = self._source.plan(tile, int(self._dataset.period), self._land_file)
-        return Plan(tile, self._source.memory_bytes(detail), detail)
+        return Plan(tile, self._source.memory_bytes(detail), detail, inputs=detail.scene_list)
+
+    def fingerprint(self) -> Fingerprint:
+        """Of every block that this worker makes of the dataset's tiles."""
+        return engine_fingerprint(self._engine, self._dataset)
+
+    def plan_like(self, plan: Plan, inputs: Any) -> Plan | None:
+        """The plan with those scenes only; None if the catalogue has one of them no more. A cube that is
+        ready stays: its digest will tell."""
+        detail = cast("TilePlan", plan.detail).limited_to(inputs)
+        if detail is None:
+            return None
+        return Plan(plan.tile, self._source.memory_bytes(detail), detail, inputs=detail.scene_list)
 
     def download(self, plan: Plan, progress: Progress) -> Downloaded | None:
         """The cube of the land's window; None if there is no scene to read."""
@@ -106,6 +120,16 @@ class TesseraRecipe:
             downloaded_bytes=downloaded.wire_bytes if downloaded else 0,
             is_empty=cube is None,
             detail=prepared,
+            blocks=blocks_of_tile(
+                self._engine,
+                self._dataset,
+                cube,
+                prepared.cube_sha256 or "",
+                detail.land,
+                prepared.scenes.used,
+            )
+            if cube is not None
+            else None,
         )
 
     def infer(self, prepared: Prepared, progress: Progress, stop: threading.Event) -> Embedding:
@@ -114,7 +138,9 @@ class TesseraRecipe:
         if detail.cube is None:
             raise AssertionError("an empty tile is not inferred")
         began = time.monotonic()
-        embedding = self._engine.infer(detail.cube, detail.plan.land, progress=progress, stop=stop)
+        embedding = self._engine.infer(
+            detail.cube, detail.plan.land, progress=progress, stop=stop, finished=prepared.blocks
+        )
         detail.seconds["infer"] = time.monotonic() - began
         return embedding
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,6 +73,26 @@ class TilePlan:
         return len(self.optical) + len(self.ascending) + len(self.descending)
 
     @property
+    def scene_list(self) -> list[list[str]] | None:
+        """Which scenes will be read, as JSON; None for a cube that was made before."""
+        if self.ready is not None:
+            return None
+        return [_identity(scene) for scene in (*self.optical, *self.ascending, *self.descending)]
+
+    def limited_to(self, scene_list: Any) -> TilePlan | None:
+        """The same with the scenes of that list and no others; None when one of them is not among ours."""
+        if self.ready is not None or scene_list is None:
+            return self
+        wanted = {tuple(identity) for identity in scene_list}
+        limited = replace(
+            self,
+            optical=[scene for scene in self.optical if tuple(_identity(scene)) in wanted],
+            ascending=[scene for scene in self.ascending if tuple(_identity(scene)) in wanted],
+            descending=[scene for scene in self.descending if tuple(_identity(scene)) in wanted],
+        )
+        return limited if {tuple(identity) for identity in limited.scene_list or ()} == wanted else None
+
+    @property
     def optical_days(self) -> int:
         return len(by_day(self.optical))
 
@@ -100,3 +121,7 @@ class TilePlan:
     def memory_bytes_with(self, cube: Cube | None) -> int:
         """What it holds once it is read: its cube, and room for its result."""
         return FIXED_BYTES + self.grid.pixels * RESULT_BYTES_PER_PIXEL + (cube.nbytes if cube else 0)
+
+
+def _identity(scene: Scene) -> list[str]:
+    return [scene.collection, scene.id]
