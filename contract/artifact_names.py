@@ -6,13 +6,17 @@ datasets/<dataset>/commits/<tile>/g<N>          the record that makes a tile don
 datasets/<dataset>/commits/<tile>/g<N>.revoked  why it no longer counts
 staging/<dataset>/<tile>/g<N>/<attempt>/<artifact>   what an attempt uploaded (lifecycle rule: 30 days)
 jobs/<job>/job.json  asked.txt  state.json  cursor.json
+jobs/<job>/redo/<time>-<digest>   a redo's plan, and how far it came
+jobs/<job>/prioritised   the tiles that were put on the urgent queue later than the others
 poison/<dataset>/<tile>   poison/foreign/<sha256>
+replayed/<dataset>/<tile>/<digest>   a poison entry as it was when its tile was asked again
 weights/<sha256>   boundaries/<sha256>.fgb
 cubes/<days>d/<period>/<settings>/<tile>/record.json  <sha256>.npz   prepared tiles, for that long at most
 ledger/<stream>/<number>.jsonl   heartbeats/<worker>
 evictions/<vm>/<boot>   that this boot of this machine ended by an eviction, whoever saw it first
 drains/<vm>   that somebody asked this machine's workers to finish and leave
 checkpoints/<dataset>/<tile>/g<N>/<attempt>/<blocks>   what an interrupted attempt leaves, deleted after the commit
+control/memory.json  leader  intake.json   what the controller remembers, who leads, whether intake is paused
 second/<dataset>/<tile>/g<N>-<n>   who makes the n-th attempt beside the message's holder
 """
 
@@ -31,6 +35,10 @@ DATASETS_PREFIX = "datasets/"
 LEDGER_PREFIX = "ledger/"
 HEARTBEATS_PREFIX = "heartbeats/"
 POISON_PREFIX = "poison/"
+EVICTIONS_PREFIX = "evictions/"
+CONTROLLER_MEMORY = "control/memory.json"
+CONTROLLER_LEADER = "control/leader"
+INTAKE_PAUSE = "control/intake.json"
 
 
 def dataset_root(dataset: str) -> str:
@@ -87,12 +95,26 @@ def job_cursor(job: str) -> str:
     return f"{JOBS_PREFIX}{job}/cursor.json"
 
 
+def job_redo(job: str, redo: str = "") -> str:
+    """One redo's plan, or the prefix of all of a job's."""
+    return f"{JOBS_PREFIX}{job}/redo/{redo}"
+
+
+def job_prioritised(job: str) -> str:
+    return f"{JOBS_PREFIX}{job}/prioritised"
+
+
 def poison(dataset: str, tile: TileId) -> str:
     return f"{POISON_PREFIX}{dataset}/{tile.path_name}"
 
 
 def poison_foreign(sha256: str) -> str:
     return f"{POISON_PREFIX}foreign/{sha256}"
+
+
+def replayed(entry: str, digest: str) -> str:
+    """Where the poison entry of that name is kept once its tile is asked again."""
+    return f"replayed/{entry.removeprefix(POISON_PREFIX)}/{digest}"
 
 
 def weights(sha256: str) -> str:
@@ -118,7 +140,7 @@ def heartbeat(worker: str) -> str:
 
 
 def eviction(vm: str, boot_id: str) -> str:
-    return f"evictions/{vm}/{boot_id}"
+    return f"{EVICTIONS_PREFIX}{vm}/{boot_id}"
 
 
 def drain(vm: str) -> str:

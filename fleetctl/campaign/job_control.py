@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
 
 from contract.blob_store import BlobStore
-from contract.errors import BadInput, Changed
+from contract.errors import BadInput, Changed, NotFound
 from contract.job import Job, JobState, JobStatus
 from contract.job_store import read_status, write_status
 
@@ -84,3 +85,12 @@ def change_job(store: BlobStore, job: Job, change: Change, *, reason: str, now: 
             continue
         return True
     raise BadInput(f"{job.id} is being changed by somebody else: look at `fleetctl status` and try again")
+
+
+def reopen(store: BlobStore, job: Job, *, reason: str, now: datetime) -> None:
+    """Let a finished job run again, because tiles of it are asked again; any other state stays."""
+    with suppress(NotFound, Changed):
+        stored = read_status(store, job.id)
+        if stored.status.state is JobState.FINISHED:
+            status = JobStatus(JobState.RUNNING, reason, now.isoformat(timespec="seconds"))
+            write_status(store, job.id, status, if_etag=stored.etag)
