@@ -72,7 +72,7 @@ def running(home: Path, data: Path, *, scenes: Path | None = None) -> Iterator[L
             container=CONTAINER,
             stac_url=stac_url,
         )
-        _ensure_storage(fleet)
+        ensure_storage(fleet)
         stack.callback((home / RUNNING_FILE).unlink, missing_ok=True)
         _write_atomically(home / RUNNING_FILE, running_toml(fleet, os.getpid()))
         yield LaptopCloud(home, fleet, {**os.environ, LAPTOP_VARIABLE: str(home), "FLEET": FLEET_NAME})
@@ -126,7 +126,8 @@ def _refuse_second(home: Path) -> None:
     raise BadInput(f"a laptop cloud runs already in {home}: stop it first, or use it (it is found by itself)")
 
 
-def _ensure_storage(fleet: Fleet) -> None:
+def ensure_storage(fleet: Fleet) -> None:
+    """Its container and queues, made unless they are there."""
     clients = AzureClients(storage_endpoints(fleet))
     AzureBlobStore(clients).ensure()
     names = queue_names(fleet.name)

@@ -54,22 +54,33 @@ class Child:
 
 
 def start(
-    command: Sequence[str | Path], *, name: str, log_path: Path, environ: Mapping[str, str] | None = None
+    command: Sequence[str | Path],
+    *,
+    name: str,
+    log_path: Path,
+    environ: Mapping[str, str] | None = None,
+    within: Sequence[str] = (),
+    pass_fds: Sequence[int] = (),
+    is_session: bool = False,
 ) -> Child:
     """Start `command` in its own process group; its output is appended to `log_path`.
 
     The kernel ties the child's life to the *thread* that calls this, so call it from one that lives as
-    long as the child should (the main thread).
+    long as the child should (the main thread). `within`: a command that becomes this one, after it has
+    entered a namespace. `is_session`: the group also begins a session, which all its descendants share.
     """
     log_path.parent.mkdir(parents=True, exist_ok=True)
     with log_path.open("ab") as log:
         process = subprocess.Popen(
-            [*_leash(), *map(str, command)],
+            # The leash comes last: entering a user namespace would take it off.
+            [*within, *_leash(), *map(str, command)],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
             env=None if environ is None else dict(environ),
-            process_group=0,
+            process_group=None if is_session else 0,
+            start_new_session=is_session,
+            pass_fds=pass_fds,
         )
     return Child(name, process, log_path)
 
