@@ -48,6 +48,8 @@ class HeldTile:
     """Of the stage, 0..1."""
     since: str
     """When the stage began: UTC, ISO 8601."""
+    job: str = ""
+    """Who pays for it."""
 
 
 @dataclass(frozen=True, slots=True)

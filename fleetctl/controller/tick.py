@@ -1,0 +1,86 @@
+"""One tick, one screen: look, decide, remember, act. Killing it at any line and starting another converges."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import structlog
+
+from fleetctl.cloud.machines import Refusal, Refused
+from fleetctl.controller.act import Hands
+from fleetctl.controller.actions import Action
+from fleetctl.controller.decide import decide
+from fleetctl.controller.learn import learn
+from fleetctl.controller.machine import pool_of
+from fleetctl.controller.memory import Memory
+from fleetctl.controller.memory_store import MemoryStore
+from fleetctl.controller.observe import Eyes
+from fleetctl.controller.pace import Buckets, after_answers, paced, throttled
+from fleetctl.controller.policy import Offer, Policy
+from fleetctl.controller.snapshot import Snapshot
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Ticked:
+    """What one tick came to."""
+
+    seen: Snapshot
+    memory: Memory
+    done: tuple[Action, ...]
+    put_off: tuple[Action, ...]
+    refused: tuple[tuple[Action, str], ...]
+    seconds: float
+
+
+@dataclass
+class Controller:
+    """Ticks, from a memory that is loaded once and written before every act."""
+
+    eyes: Eyes
+    hands: Hands
+    store: MemoryStore
+    policy: Callable[[], Policy]
+    """Read at every tick: a budget that was raised counts at the next one."""
+    memory: Memory = field(default_factory=Memory)
+    buckets: Buckets = field(default_factory=lambda: Buckets(time.time()))
+
+    def begin(self) -> None:
+        """Go on from where the last controller was."""
+        self.memory = self.store.load()
+
+    def tick(self) -> Ticked:
+        """Look, decide, remember, act."""
+        began = time.monotonic()
+        seen = self.eyes.look()
+        decision = decide(seen, self.memory, self.policy())
+        now = paced(decision.actions, after_answers(self.buckets, self.eyes.machines.rate_left), seen.now)
+        self.buckets = now.buckets
+        self.memory = decision.memory
+        for action in now.later:  # not called, so not to be waited for
+            self.memory = learn(self.memory, action, None, Refused(Refusal.TROUBLE, "", "put off"), seen.now)
+        self.store.save(self.memory)  # before the first call: whoever comes after us knows what we meant
+        refused = self.hands.carry_out(now.now)
+        for action, refusal in refused:
+            self.memory = learn(self.memory, action, self._offer(seen, action), refusal, seen.now)
+            if refusal.kind is Refusal.THROTTLED:
+                self.buckets = throttled(self.buckets, seen.now, refusal.retry_after_seconds)
+        return Ticked(
+            seen,
+            self.memory,
+            now.now,
+            now.later,
+            tuple((action, str(refusal)) for action, refusal in refused),
+            time.monotonic() - began,
+        )
+
+    def _offer(self, seen: Snapshot, action: Action) -> Offer | None:
+        """Of the machine that an action names, by the listing or by its name's pool."""
+        if seen.vms and action.target in seen.vms:
+            return seen.vms[action.target].offer
+        policy = self.policy()
+        pool = policy.pool(pool_of(action.target, policy.fleet))
+        return pool.offer if pool else None
