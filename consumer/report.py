@@ -242,4 +242,5 @@ def _held_tile(work: Work) -> HeldTile:
         stage=work.stage.value,
         progress=round(work.progress, 3),
         since=since.isoformat(timespec="seconds"),
+        job=work.message.job,
     )
