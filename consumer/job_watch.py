@@ -14,6 +14,9 @@ from contract.job import Job, JobState, decode_job, decode_job_status
 STATE_SECONDS = 15.0
 """How old a job's state may be: a pause or cancellation takes that long to reach everybody."""
 
+PAUSED_JOB_SECONDS = 600
+"""How long a paused job's message stays out of the way; resuming therefore takes that long at most."""
+
 
 class JobHeld(Stopped):
     """The job is paused: its tiles wait in the queue."""

@@ -3,6 +3,9 @@
 Pure. Tries are counted by cause (design section 3), because on spot machines most interruptions are
 nobody's fault: evictions and hand-backs charge nothing, sources cost time, only the tile's own faults
 count against it. `settle.py` carries the decision out.
+
+An attempt that ends in silence is judged at the next delivery: `receive.py` gathers the evidence, and
+`judge_delivery` says who is charged.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ from contract.errors import (
     WorkerUnfit,
 )
 from contract.outcomes import Cause
-from contract.tile_message import PastAttempt, TileMessage
+from contract.tile_message import Begun, PastAttempt, TileMessage, checkpoint_blocks, fitting_word
 
 IDENTICAL_TILE_ERRORS = 2
 """The second identical one is poison."""
@@ -31,16 +34,17 @@ WORKERS_HARMED = 3
 """The third distinct worker that a tile makes unfit: the tile is the suspect."""
 SOLO_DEATHS = 3
 SUSPECT_AFTER_DEATHS = 2
-"""Silent deaths from which on the tile runs alone."""
+"""Charged silent deaths from which on the tile runs alone."""
 MAX_FRUITLESS_ATTEMPTS = 30
-"""Of any cause but source, without a checkpoint: something is wrong with the tile after all."""
+"""Of any cause that is not a mere delay, without a newer checkpoint: something is wrong with the tile after all."""
+SILENCE = "silence"
+"""The reason of an attempt that gave none."""
 
 FIRST_SOURCE_PAUSE_SECONDS = 30
 LONGEST_SOURCE_PAUSE_SECONDS = 3600
 SOURCE_PATIENCE_SECONDS = 5 * 24 * 3600
 """A source that fails for days is poison: by time, not by tries."""
 TILE_PAUSE_SECONDS = 60
-STORAGE_PAUSE_SECONDS = 30
 
 MACHINE_ERRNOS = frozenset(
     {
@@ -75,6 +79,7 @@ class Poison:
     """Give the tile up until a person looks at it."""
 
     message: TileMessage
+    """Its `harmed` names the workers to be tested again, since the tile is the suspect now."""
     cause: Cause
     reason: str
     worker_unfit: str = ""
@@ -84,47 +89,123 @@ Decision = Drop | Return | Poison
 
 
 @dataclass(frozen=True, slots=True)
+class Evidence:
+    """What the storage tells of an attempt that began and never reported."""
+
+    eviction: str = ""
+    """Why its machine was taken away; empty when nobody saw that."""
+    checkpoint: str = ""
+    """The checkpoint of this tile with the most blocks, by name; empty when there is none."""
+
+
+@dataclass(frozen=True, slots=True)
 class Delivery:
     """How a received message is to be run."""
 
     message: TileMessage
+    """With all earlier deliveries accounted for."""
     is_solo: bool
     reason: str = ""
 
 
-def judge_delivery(message: TileMessage, delivery_count: int) -> Delivery | Poison:
-    """Run it, run it alone, or give it up, from what the queue and the message tell of earlier attempts."""
-    deaths = silent_deaths(message, delivery_count)
-    if message.solo_deaths >= SOLO_DEATHS:
-        reason = f"kills its worker: {message.solo_deaths} workers died while it ran alone"
-        return Poison(message, Cause.SILENT_DEATH, reason)
-    fruitless = deaths + sum(n for cause, n in message.tries.items() if cause in _FRUITLESS)
-    if fruitless >= MAX_FRUITLESS_ATTEMPTS:
-        return Poison(message, Cause.SILENT_DEATH, f"no progress in {fruitless} attempts")
-    if deaths >= SUSPECT_AFTER_DEATHS or message.solo_deaths:
-        return Delivery(message, is_solo=True, reason=f"{deaths} workers vanished with it: it runs alone")
-    return Delivery(message, is_solo=False)
+def judge_delivery(
+    message: TileMessage,
+    delivery_count: int,
+    evidence: Evidence = Evidence(),
+) -> Delivery | Poison:
+    """Run it, run it alone, or give it up, from what the queue and the message tell of earlier attempts.
+
+    `evidence` is needed only for a message that `ended_in_silence`.
+    """
+    known = accounted(message, delivery_count, evidence)
+    deaths = known.tries.get(Cause.SILENT_DEATH, 0)
+    if known.solo_deaths >= SOLO_DEATHS:
+        reason = f"kills its worker: {known.solo_deaths} workers died while it ran alone"
+        return Poison(known, Cause.SILENT_DEATH, reason)
+    if known.fruitless >= MAX_FRUITLESS_ATTEMPTS:
+        last_cause = known.past[-1].cause if known.past else Cause.SILENT_DEATH
+        return Poison(known, last_cause, f"no progress in {known.fruitless} attempts")
+    if deaths >= SUSPECT_AFTER_DEATHS or known.solo_deaths:
+        return Delivery(known, is_solo=True, reason=f"{deaths} workers vanished with it: it runs alone")
+    return Delivery(known, is_solo=False)
+
+
+def ended_in_silence(message: TileMessage, delivery_count: int) -> bool:
+    """Whether an attempt that had begun never reported its end."""
+    return message.begun is not None and unreported(message, delivery_count) > 0
+
+
+def unreported(message: TileMessage, delivery_count: int) -> int:
+    """How many deliveries before this one are not accounted for in the message."""
+    return max(0, delivery_count - 1 - message.returns)
+
+
+def accounted(message: TileMessage, delivery_count: int, evidence: Evidence) -> TileMessage:
+    """The message with every earlier delivery in its totals.
+
+    A delivery that nobody reported is an attempt without progress. Charged is only the one that had begun to
+    prepare or infer, and only where neither an eviction nor a newer checkpoint explains its silence.
+    """
+    silent = unreported(message, delivery_count)
+    known = replace(message, returns=delivery_count - 1, fruitless=message.fruitless + silent, begun=None)
+    if message.begun is None or not silent:
+        return known
+    known = known.reached(evidence.checkpoint)
+    begun = message.begun
+    if evidence.eviction:
+        return known.after(PastAttempt(begun.attempt, begun.worker, Cause.EVICTED, SILENCE))
+    if checkpoint_blocks(known.checkpoint) > checkpoint_blocks(message.checkpoint):
+        return known
+    charged = known.after(PastAttempt(begun.attempt, begun.worker, Cause.SILENT_DEATH, SILENCE))
+    return replace(charged, solo_deaths=charged.solo_deaths + begun.is_solo)
+
+
+def begun(
+    message: TileMessage, *, attempt: str, worker: str, vm: str, boot_id: str, is_solo: bool
+) -> TileMessage:
+    """The message while this attempt prepares and infers its tile: on the wire only, so that every end that
+    we live to report takes it back by being written over it."""
+    mark = Begun(
+        attempt=attempt,
+        worker=fitting_word(worker),
+        vm=fitting_word(vm),
+        boot_id=fitting_word(boot_id),
+        is_solo=is_solo,
+    )
+    return replace(message, begun=mark)
 
 
 _FRUITLESS = frozenset({Cause.EVICTED, Cause.TILE, Cause.WORKER})
 
 
 def judge(
-    error: BaseException, message: TileMessage, *, attempt: str, worker: str, is_evicted: bool
+    error: BaseException,
+    message: TileMessage,
+    *,
+    attempt: str,
+    worker: str,
+    is_evicted: bool,
+    is_opened: bool = True,
 ) -> Decision:
-    """What an attempt that ended with `error` means for its tile and its worker."""
+    """What an attempt that ended with `error` means for its tile and its worker.
+
+    `is_opened`: whether the worker could open the tile's recipe at all; an unfitness before that, such as
+    wrong weights, has nothing to do with the tile.
+    """
     cause = classify(error)
     if cause is None:
         return Drop(str(error))
     if cause is Cause.HANDED_BACK:
         return judge_interruption(error, message, attempt=attempt, worker=worker, is_evicted=is_evicted)
-    past = PastAttempt(attempt=attempt, worker=worker, cause=cause, reason=fingerprint(error))
     text = describe(error)
-    after = returned(message.after(past))
+    if cause is Cause.WORKER and not is_opened:
+        return Return(returned(message), cause, 0, to_urgent=False, reason=text, worker_unfit=text)
+    past = PastAttempt(attempt=attempt, worker=worker, cause=cause, reason=fingerprint(error))
+    after = _ended(message, past)
     if cause is Cause.SOURCE:
         return _source(after, text)
     if cause is Cause.WORKER:
-        return _worker(after, past, text)
+        return _worker(after, worker, text)
     return _tile(after, past, text)
 
 
@@ -136,7 +217,13 @@ def judge_interruption(
     if not is_evicted:
         return Return(returned(message), Cause.HANDED_BACK, 0, to_urgent=False, reason=text)
     past = PastAttempt(attempt=attempt, worker=worker, cause=Cause.EVICTED, reason=fingerprint(error))
-    return Return(returned(message.after(past)), Cause.EVICTED, 0, to_urgent=True, reason=text)
+    return Return(_ended(message, past), Cause.EVICTED, 0, to_urgent=True, reason=text)
+
+
+def _ended(message: TileMessage, past: PastAttempt) -> TileMessage:
+    """The message as it goes back after an attempt that did not commit."""
+    after = returned(message.after(past))
+    return replace(after, fruitless=after.fruitless + (past.cause in _FRUITLESS))
 
 
 def classify(error: BaseException) -> Cause | None:
@@ -159,18 +246,9 @@ def returned(message: TileMessage) -> TileMessage:
     return replace(message, returns=message.returns + 1)
 
 
-def moved(message: TileMessage, delivery_count: int) -> TileMessage:
-    """A `returned` message as it enters another queue, where its deliveries are counted anew:
-    the deaths that the old count told go along as a total."""
-    deaths = silent_deaths(message, delivery_count + 1)
-    tries = {**message.tries, Cause.SILENT_DEATH: deaths} if deaths else message.tries
-    return replace(message, tries=tries, returns=0)
-
-
-def silent_deaths(message: TileMessage, delivery_count: int) -> int:
-    """How many attempts ended without a word: deliveries before this one that nobody returned."""
-    in_this_queue = max(0, delivery_count - 1 - message.returns)
-    return in_this_queue + message.tries.get(Cause.SILENT_DEATH, 0)
+def moved(message: TileMessage) -> TileMessage:
+    """The message as it enters another queue, where its deliveries are counted anew. Its totals go along."""
+    return replace(message, returns=0)
 
 
 _NOT_IN_A_WORD = re.compile(r"[^A-Za-z0-9._-]")
@@ -206,10 +284,11 @@ def source_pause_seconds(tries: int) -> int:
     return int(min(FIRST_SOURCE_PAUSE_SECONDS * 2 ** min(tries - 1, 20), LONGEST_SOURCE_PAUSE_SECONDS))
 
 
-def _worker(after: TileMessage, past: PastAttempt, text: str) -> Return | Poison:
-    harmed = {entry.worker for entry in after.past if entry.cause is Cause.WORKER} | {past.worker}
+def _worker(after: TileMessage, worker: str, text: str) -> Return | Poison:
+    harmed = tuple(dict.fromkeys((*after.harmed, fitting_word(worker))))
+    after = replace(after, harmed=harmed)
     if len(harmed) >= WORKERS_HARMED:
-        reason = f"harms workers: {len(harmed)} of them became unfit with it, the last one by {text}"
+        reason = f"harms workers: {', '.join(harmed)} became unfit with it, the last one by {text}"
         return Poison(after, Cause.WORKER, reason, worker_unfit=text)
     return Return(after, Cause.WORKER, 0, to_urgent=False, reason=text, worker_unfit=text)
 

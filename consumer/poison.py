@@ -14,10 +14,13 @@ from contract.blob_store import BlobStore
 from contract.errors import AlreadyExists
 from contract.fleet_queues import FleetQueues
 from contract.json_text import to_bytes, to_text
+from contract.log_lines import hide_secrets
 from contract.tile_message import TileMessage
 from contract.tile_queue import Received
 
 VERSION = 1
+MAX_LOG_LINES = 40
+MAX_LINE_CHARACTERS = 500
 
 
 def poison_tile(
@@ -39,9 +42,10 @@ def poison_tile(
         "generation": message.generation,
         "attempts": [[p.attempt, p.worker, p.cause.value, p.reason] for p in message.past],
         "tries": {cause.value: n for cause, n in message.tries.items()},
-        "log_lines": list(log_lines)[-20:],
+        "harmed_workers": list(message.harmed),
+        "log_lines": [_presentable(line) for line in log_lines[-MAX_LOG_LINES:]],
     }
-    _bury(store, queues, held, name, {**entry, "cause": cause, "reason": reason})
+    _bury(store, queues, held, name, {**entry, "cause": cause, "reason": _presentable(reason)})
     return name
 
 
@@ -51,6 +55,11 @@ def poison_foreign(store: BlobStore, queues: FleetQueues, held: Received, reason
     name = artifact_names.poison_foreign(hashlib.sha256(raw).hexdigest())
     _bury(store, queues, held, name, {"cause": "foreign", "reason": reason})
     return name
+
+
+def _presentable(line: str) -> str:
+    """Short, and without a signature that some library put into its complaint."""
+    return str(hide_secrets(None, "", {"line": line})["line"])[:MAX_LINE_CHARACTERS]
 
 
 def _bury(store: BlobStore, queues: FleetQueues, held: Received, name: str, entry: dict[str, Any]) -> None:

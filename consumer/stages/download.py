@@ -10,7 +10,7 @@ from consumer.job_watch import JobWatch
 from consumer.prefetch import ByteBudget
 from consumer.work import Stage, Work
 from contract.blob_store import BlobStore
-from contract.commit import read_commit
+from contract.commit import Committed, read_commit
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +25,13 @@ class DownloadStage:
 
     def __call__(self, work: Work) -> None:
         work.enter(Stage.DOWNLOAD)
+        if work.is_done_before:
+            return
         message = work.message
         # Read the commit first: a tile that is done costs one read (design section 4).
         committed = read_commit(self.store, message.dataset, message.tile, message.generation)
         if committed is not None:
-            work.commit, work.is_done_before = committed.record, True
-            work.is_published_before = committed.is_published
+            note_commit(work, committed)
             return
         self.jobs.check(message.job)
         work.recipe = self.datasets.recipe(message, self.jobs.job(message.job).settings)
@@ -47,3 +48,9 @@ class DownloadStage:
         if not self.budget.reserve(wanted_bytes, work.stop):
             work.check()
         work.reserved_bytes = wanted_bytes
+
+
+def note_commit(work: Work, committed: Committed) -> None:
+    """The tile is done: all that is left is to finish its publication and settle."""
+    work.commit, work.is_done_before = committed.record, True
+    work.is_published_before = committed.is_published

@@ -7,29 +7,38 @@ from dataclasses import dataclass
 import structlog
 
 from consumer.lease import LeaseKeeper
-from consumer.outcome import Delivery, judge_delivery
+from consumer.outcome import Delivery, Evidence, Poison, ended_in_silence, judge_delivery
 from consumer.poison import poison_foreign, poison_tile
+from consumer.recent_lines import RecentLines
 from consumer.report import Reporter
+from consumer.silence import gather_evidence
+from consumer.stages.download import note_commit
+from consumer.stages.turn_away import UNKNOWN_PAST_SECONDS, Parting, TurnAway
 from consumer.work import Work
 from contract import log_lines
 from contract.blob_store import BlobStore
-from contract.commit import read_commit
+from contract.commit import Committed, read_commit
 from contract.errors import BadInput, LeaseLost, StorageError
 from contract.fleet_queues import FleetQueues
 from contract.tile_message import NotOurs, TileMessage, decode_message
-from contract.tile_queue import Received
+from contract.tile_queue import MAX_BATCH, Received
 
 log = structlog.get_logger()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ReceiveStage:
-    """Takes messages off the queues."""
+    """Takes messages off the queues. Called by one thread."""
 
     queues: FleetQueues
     store: BlobStore
     keeper: LeaseKeeper
     reporter: Reporter
+    turn_away: TurnAway
+    recent: RecentLines
+    is_clearing: bool = False
+    """The last receive brought only messages that were turned away: there may be many more of them, so the
+    next one asks for a full batch, and is due at once."""
 
     def receive(self, count: int) -> list[Work]:
         """Up to `count` tiles to work on, each under a lease that is kept from now on.
@@ -37,52 +46,106 @@ class ReceiveStage:
         StorageError when the queues do not answer; trouble with one message leaves that one to its lease
         and takes nothing from the others.
         """
-        works = [self._accept(held) for held in self.queues.receive(count, self.keeper.lease_seconds)]
+        asked = MAX_BATCH if self.is_clearing else count
+        staying: list[tuple[Received, TileMessage]] = []
+        partings: list[Parting] = []
+        for held in self.queues.receive(asked, self.keeper.lease_seconds):
+            message = self._decode(held)
+            if message is None:
+                continue
+            parting = self.turn_away.judge(held, message)
+            if parting is not None:
+                partings.append(parting)
+            else:
+                staying.append((held, message))
+        self.is_clearing = bool(partings) and not staying
+        works = [self._accept(held, message) for held, message in staying[:count]]
+        surplus = [Parting(held, message, 0) for held, message in staying[count:]]
+        self.turn_away.part([*partings, *surplus])
         return [work for work in works if work is not None]
 
-    def _accept(self, held: Received) -> Work | None:
+    def _decode(self, held: Received) -> TileMessage | None:
+        """The message; None when it is none of ours, and went to poison instead."""
         try:
-            delivery = self._judge(held)
-        except LeaseLost as error:
-            log.info(log_lines.LEASE_LOST, reason=str(error))
+            return decode_message(held.body)
+        except NotOurs as error:
+            reason = str(error)
+        try:
+            name = poison_foreign(self.store, self.queues, held, reason)
+        except (LeaseLost, StorageError) as error:
+            self._leave(error)
             return None
-        except StorageError as error:
-            log.warning(log_lines.STORAGE_TROUBLE, reason=str(error))
+        self.reporter.foreign(name, reason)
+        log.warning(log_lines.FOREIGN_MESSAGE, poison=name, reason=reason)
+        return None
+
+    def _accept(self, held: Received, message: TileMessage) -> Work | None:
+        try:
+            delivered = self._judge(held, message)
+        except (LeaseLost, StorageError) as error:
+            self._leave(error)
             return None
-        if delivery is None:
+        if delivered is None:
             return None
+        delivery, committed = delivered
         work = Work(
             message=delivery.message,
             held=held,
             is_solo=delivery.is_solo,
             on_stage_ended=self.reporter.stage_ended,
         )
+        if committed is not None:
+            note_commit(work, committed)
         self.keeper.hold(work)
         self.reporter.received(work)
         return work
 
-    def _judge(self, held: Received) -> Delivery | None:
-        """How to run the message; None when it went to poison instead."""
-        try:
-            message = decode_message(held.body)
-        except NotOurs as error:
-            name = poison_foreign(self.store, self.queues, held, str(error))
-            self.reporter.foreign(name, str(error))
-            log.warning(log_lines.FOREIGN_MESSAGE, poison=name, reason=str(error))
-            return None
-        delivery = judge_delivery(message, held.delivery_count)
+    def _judge(self, held: Received, message: TileMessage) -> tuple[Delivery, Committed | None] | None:
+        """How to run the message, and its tile's commit if that was looked up; None when the message was put
+        off or went to poison instead."""
+        evidence = Evidence()
+        if ended_in_silence(message, held.delivery_count):
+            # Most who vanish in silence had committed: then nobody needs to know why they did.
+            if (committed := self._commit_of(message)) is not None:
+                return Delivery(message, is_solo=False), committed
+            try:
+                evidence = gather_evidence(self.store, message)
+            except StorageError as error:
+                # Neither charged nor forgiven: the mark stays on it, and the next worker asks again.
+                self.turn_away.part([Parting(held, message, UNKNOWN_PAST_SECONDS, str(error))])
+                return None
+        delivery = judge_delivery(message, held.delivery_count, evidence)
         if isinstance(delivery, Delivery):
-            return delivery
-        if self._is_committed(message):
-            return Delivery(delivery.message, is_solo=False, reason="committed meanwhile: only to be settled")
-        poison_tile(self.store, self.queues, held, message, cause=delivery.cause, reason=delivery.reason)
-        self.reporter.poisoned(message, delivery.cause, delivery.reason)
-        log.error(log_lines.TILE_POISONED, tile=message.tile.name, reason=delivery.reason)
+            return delivery, None
+        if (committed := self._commit_of(message)) is not None:
+            return Delivery(delivery.message, is_solo=False), committed
+        self._poison(held, delivery)
         return None
 
-    def _is_committed(self, message: TileMessage) -> bool:
-        """Whether the tile is done: then its message is not the one that kills workers."""
+    def _poison(self, held: Received, poison: Poison) -> None:
+        tile = poison.message.tile.name
+        poison_tile(
+            self.store,
+            self.queues,
+            held,
+            poison.message,
+            cause=poison.cause,
+            reason=poison.reason,
+            log_lines=self.recent.of_tile(tile),
+        )
+        self.reporter.poisoned(poison.message, poison.cause, poison.reason)
+        log.error(log_lines.TILE_POISONED, tile=tile, reason=poison.reason)
+
+    def _commit_of(self, message: TileMessage) -> Committed | None:
+        """The tile's commit: with one its message needs nothing but to be settled."""
         try:
-            return read_commit(self.store, message.dataset, message.tile, message.generation) is not None
+            return read_commit(self.store, message.dataset, message.tile, message.generation)
         except BadInput:
-            return False
+            return None
+
+    def _leave(self, error: LeaseLost | StorageError) -> None:
+        """Leave a message to its lease."""
+        if isinstance(error, LeaseLost):
+            log.info(log_lines.LEASE_LOST, reason=str(error))
+        else:
+            log.warning(log_lines.STORAGE_TROUBLE, reason=str(error))

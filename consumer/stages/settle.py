@@ -14,12 +14,14 @@ from dataclasses import dataclass, replace
 
 import structlog
 
-from consumer.job_watch import JobCancelled, JobHeld
+from consumer.checkpoints.keep import Checkpoints
+from consumer.job_watch import PAUSED_JOB_SECONDS, JobCancelled, JobHeld
 from consumer.lease import LeaseKeeper
 from consumer.outcome import Decision, Drop, Poison, Return, describe, judge, moved
 from consumer.patience import Patience
 from consumer.poison import poison_tile
 from consumer.prefetch import ByteBudget
+from consumer.recent_lines import RecentLines
 from consumer.report import Reporter
 from consumer.work import Stage, Work
 from contract import log_lines
@@ -35,11 +37,12 @@ from contract.errors import (
     TilefleetError,
 )
 from contract.fleet_queues import FleetQueues
+from contract.outcomes import Cause
 
 log = structlog.get_logger()
 
-PAUSED_JOB_SECONDS = 600
-"""How long a paused job's message stays out of the way; resuming therefore takes that long at most."""
+_INTERRUPTED = frozenset({Cause.EVICTED, Cause.HANDED_BACK})
+"""Ends of an attempt that are nobody's fault: what it has finished is worth keeping."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,9 @@ class SettleStage:
     queues: FleetQueues
     keeper: LeaseKeeper
     budget: ByteBudget
+    checkpoints: Checkpoints
     reporter: Reporter
+    recent: RecentLines
     patience: Patience
     worker: str
     is_evicted: threading.Event
@@ -106,6 +111,7 @@ class SettleStage:
         self._complete(work)
         if not work.is_published_before:
             self._clear_staging(work, standing)
+        self.checkpoints.clear(work)
         log.info(
             log_lines.TILE_SETTLED,
             tile=work.tile_name,
@@ -152,7 +158,7 @@ class SettleStage:
     def _end(self, work: Work, error: BaseException) -> None:
         """Carry out what `outcome.judge` decides."""
         if isinstance(error, JobCancelled):
-            self.reporter.cancelled(work)
+            self.reporter.cancelled(work.message)
             self._complete(work)
             return
         if type(error) is Stopped and not work.stop.is_set():
@@ -163,9 +169,13 @@ class SettleStage:
             attempt=work.attempt,
             worker=self.worker,
             is_evicted=self.is_evicted.is_set(),
+            is_opened=work.recipe is not None,
         )
         if isinstance(error, JobHeld) and isinstance(decision, Return):
             decision = replace(decision, pause_seconds=PAUSED_JOB_SECONDS, to_urgent=False)
+        if isinstance(decision, Return) and decision.cause in _INTERRUPTED:
+            # While the lease is still renewed, and before anybody can see the message that hints at it.
+            decision = replace(decision, message=self.checkpoints.hand_over(work, decision.message))
         self._carry_out(work, decision, error)
 
     def _carry_out(self, work: Work, decision: Decision, error: BaseException) -> None:
@@ -174,6 +184,7 @@ class SettleStage:
             raise LeaseLost(decision.reason)
         if decision.worker_unfit:
             self.on_unfit(decision.worker_unfit)  # before any request: a storage that is away changes nothing
+            self.checkpoints.distrust(work)
         trace = unexpected_trace(error)
         exc_info = error if trace else None
         if isinstance(decision, Poison):
@@ -184,9 +195,9 @@ class SettleStage:
                 decision.message,
                 cause=decision.cause,
                 reason=decision.reason,
-                log_lines=trace,
+                log_lines=[*self.recent.of_tile(work.tile_name), *trace],
             )
-            self.reporter.poisoned(work.message, decision.cause, decision.reason)
+            self.reporter.poisoned(decision.message, decision.cause, decision.reason)
             log.error(log_lines.TILE_POISONED, tile=work.tile_name, reason=decision.reason, exc_info=exc_info)
             return
         give_back(self.queues, work, decision)
@@ -208,7 +219,7 @@ def give_back(queues: FleetQueues, work: Work, decision: Return) -> None:
         queues.move_to_urgent(
             work.held,
             body_if_left=decision.message.encode(),
-            body_moved=moved(decision.message, work.held.delivery_count).encode(),
+            body_moved=moved(decision.message).encode(),
         )
     else:
         queues.give_back(work.held, decision.message.encode(), decision.pause_seconds)

@@ -118,48 +118,56 @@ def test_the_third_worker_that_a_tile_harms_makes_the_tile_the_suspect():
     assert third.worker_unfit
 
 
-@pytest.mark.parametrize(
-    ("deliveries", "returns", "is_solo"),
-    [(1, 0, False), (2, 0, False), (3, 0, True), (3, 1, False), (9, 8, False), (9, 6, True)],
-)
-def test_silent_deaths_are_deliveries_that_nobody_reported(deliveries, returns, is_solo):
-    delivery = judge_delivery(replace(MESSAGE, returns=returns), deliveries)
-    assert isinstance(delivery, Delivery)
-    assert delivery.is_solo is is_solo
+def test_an_unfitness_before_the_recipe_was_opened_is_no_doing_of_the_tiles():
+    decision = judge(
+        WorkerUnfit("wrong weights"), MESSAGE, attempt="a", worker="w", is_evicted=False, is_opened=False
+    )
+    assert isinstance(decision, Return)
+    assert decision.worker_unfit == "wrong weights"
+    assert decision.message == replace(MESSAGE, returns=1)
 
 
-def test_three_solo_deaths_are_poison():
-    assert isinstance(judge_delivery(replace(MESSAGE, solo_deaths=2), 5), Delivery)
-    verdict = judge_delivery(replace(MESSAGE, solo_deaths=3), 6)
-    assert isinstance(verdict, Poison)
-    assert "kills its worker" in verdict.reason
+def test_a_harmed_worker_is_remembered_however_many_attempts_follow():
+    message = end(WorkerUnfit("Xid 31"), worker="w1").message
+    for _ in range(8):
+        message = end(Stopped("evicted"), message, is_evicted=True).message
+    message = end(WorkerUnfit("Xid 31"), message, worker="w2").message
+    assert decode_message(message.encode()).harmed == ("w1", "w2")
+    poison = end(WorkerUnfit("Xid 31"), message, worker="w3")
+    assert isinstance(poison, Poison)
+    assert poison.message.harmed == ("w1", "w2", "w3")
 
 
 def test_a_tile_that_never_gets_anywhere_is_poison_in_the_end():
-    verdict = judge_delivery(replace(MESSAGE, tries={Cause.EVICTED: MAX_FRUITLESS_ATTEMPTS}), 1)
+    message = MESSAGE
+    for _ in range(MAX_FRUITLESS_ATTEMPTS):
+        assert isinstance(judge_delivery(message, message.returns + 1), Delivery)
+        message = end(Stopped("evicted"), message, is_evicted=True).message
+    verdict = judge_delivery(message, message.returns + 1)
     assert isinstance(verdict, Poison)
-    assert "no progress" in verdict.reason
-    patient = judge_delivery(replace(MESSAGE, tries={Cause.SOURCE: 200, Cause.HANDED_BACK: 200}), 1)
-    assert isinstance(patient, Delivery)
+    assert verdict.reason == "no progress in 30 attempts"
 
 
-def test_another_queue_counts_deliveries_anew():
-    returned = end(Stopped("evicted"), replace(MESSAGE, returns=3), is_evicted=True)
-    assert returned.message.returns == 4
-    assert moved(returned.message, 4).returns == 0
-    assert moved(returned.message, 4).tries == {Cause.EVICTED: 1}
+@pytest.mark.parametrize("error", [TryLater("429"), StorageUnavailable("away"), Stopped("drained")])
+def test_mere_delays_are_not_counted_as_attempts_without_progress(error):
+    assert end(error).message.fruitless == 0
 
 
-def test_deaths_are_not_forgotten_in_another_queue():
-    # Six deliveries, this one and three before it returned: two of them ended without a word.
-    returned = end(Stopped("evicted"), replace(MESSAGE, returns=3), is_evicted=True).message
-    there = moved(returned, 6)
-    assert there.tries[Cause.SILENT_DEATH] == 2
-    delivery = judge_delivery(there, 1)
-    assert isinstance(delivery, Delivery)
-    assert delivery.is_solo
-    again = moved(replace(there, returns=1), 2)
-    assert again.tries[Cause.SILENT_DEATH] == 3
+def test_a_newer_checkpoint_begins_the_count_of_fruitless_attempts_again():
+    stuck = replace(MESSAGE, fruitless=29, checkpoint="checkpoints/d/t/g1/a/000012")
+    assert stuck.reached("checkpoints/d/t/g1/b/000012") == stuck
+    assert stuck.reached("") == stuck
+    further = stuck.reached("checkpoints/d/t/g1/b/000013")
+    assert (further.fruitless, further.checkpoint) == (0, "checkpoints/d/t/g1/b/000013")
+
+
+def test_another_queue_counts_deliveries_anew_and_forgets_no_totals():
+    before = replace(MESSAGE, returns=3, fruitless=2, tries={Cause.SILENT_DEATH: 2}, solo_deaths=1)
+    there = moved(end(Stopped("evicted"), before, is_evicted=True).message)
+    assert there.returns == 0
+    assert there.tries == {Cause.SILENT_DEATH: 2, Cause.EVICTED: 1}
+    assert (there.fruitless, there.solo_deaths) == (3, 1)
+    assert judge_delivery(there, 1).message.fruitless == 3
 
 
 @pytest.mark.parametrize("name", ["CPLE_AppDefinedError", "Größenfehler", "E" * 300, "a b<c>"])

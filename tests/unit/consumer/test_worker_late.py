@@ -122,28 +122,25 @@ def test_a_scratch_folder_that_vanishes_while_writing_costs_a_second_writing(wor
     assert completion(world.store, job.id).committed == 1
 
 
-def test_the_fourth_worker_of_a_tile_that_killed_three_alone_gives_it_up(world):
+def test_the_sixth_worker_of_a_tile_that_killed_five_the_last_three_alone_gives_it_up(world):
     job = world.ask()
-    for _ in range(2):  # two workers took it and were never heard of again: from now on it runs alone
-        assert world.queues.tiles.receive(1, 30)
-        world.now += 31
-    for deaths in range(3):
-        worker = StepWorker(world, f"w{deaths}")
+    for number in range(5):
+        worker = StepWorker(world, f"w{number}")
         (work,) = worker.receive()
-        assert work.is_solo
-        assert work.message.solo_deaths == deaths
+        assert work.is_solo is (number >= 2)
+        assert work.message.solo_deaths == max(0, number - 2)
         worker.parts.steps.fetch(work)  # prepared it, and died
         world.now += 91
-    assert StepWorker(world, "w3").receive() == []
+    assert StepWorker(world, "w5").receive() == []
     assert world.depths() == (0, 0, 1)
     assert completion(world.store, job.id).explained == 1
 
 
-def test_a_suspect_that_dies_before_it_is_prepared_is_not_charged(world):
+def test_workers_that_die_before_they_prepare_a_tile_do_not_make_it_a_suspect(world):
     world.ask()
     for number in range(6):
         worker = StepWorker(world, f"w{number}")
         (work,) = worker.receive()
-        assert work.is_solo is (number >= 2)
-        assert work.message.solo_deaths == 0
+        assert not work.is_solo
+        assert work.message.tries == {}
         world.now += 91

@@ -76,7 +76,7 @@ def test_a_recipe_that_is_not_installed_makes_the_worker_unfit(world):
     world.ask(recipe="no-such-recipe")
     worker, _ = run_one(world)
     assert "no-such-recipe" in worker.parts.state.unfit
-    assert [message.tries for message in waiting(world)] == [{Cause.WORKER: 1}]
+    assert [(message.tries, message.harmed) for message in waiting(world)] == [({}, ())]
 
 
 def test_a_worker_with_other_weights_is_unfit_for_the_dataset(world, tmp_path):
@@ -152,6 +152,7 @@ def test_each_end_of_a_recipe_goes_back_with_its_cause_and_pause(world, error, t
     world.ask()
     worker = StepWorker(world, "w")
     (work,) = worker.receive()
+    worker.parts.steps.fetch(work)
     work.error = error
     worker.parts.steps.settle(work)
     assert waiting(world, pause - 1) == [] or pause == 0

@@ -45,9 +45,11 @@ class Strikes:
 def ask(world: World, *, is_suspect: bool):
     job = world.ask()
     if is_suspect:
-        for _ in range(2):  # two workers received it and were never heard of again
-            assert world.queues.tiles.receive(1, 30)
-            world.now += 31
+        for number in range(2):  # two workers prepared it and were never heard of again
+            worker = StepWorker(world, f"dead{number}")
+            (work,) = worker.receive()
+            worker.parts.steps.fetch(work)
+            world.now += 91
     return job
 
 
@@ -66,6 +68,8 @@ def undisturbed(*, is_suspect: bool):
 
 CALLS, PUBLISHED = undisturbed(is_suspect=False)
 MARKED_PUBLISHED = CALLS.index(("after", "set_metadata"))
+MARKED_BEGUN = CALLS.index(("after", "renew"))
+"""From there on the message says who began: whoever vanishes now is charged."""
 SUSPECT_CALLS, _ = undisturbed(is_suspect=True)
 
 
@@ -104,7 +108,10 @@ def test_a_tile_is_committed_once_whatever_happens_to_its_first_worker(tmp_path,
     works = StepWorker(world, "second").work_until_empty()
 
     assert_whole(world, job)
-    assert all(set(work.message.tries) <= {Cause.SOURCE} for work in works)
+    charged = [work for work in works if Cause.SILENT_DEATH in work.message.tries and not work.is_done_before]
+    assert not charged or (moment >= MARKED_BEGUN and (what != ONCE or CALLS[moment] == ("after", "renew")))
+    assert all(set(work.message.tries) <= {Cause.SOURCE, Cause.SILENT_DEATH} for work in works)
+    assert all(work.message.tries.get(Cause.SILENT_DEATH, 0) <= 1 for work in works)
     assert not any(work.is_solo for work in works)
     # Only what a worker leaves behind after it marked its publication waits for the lifecycle rule.
     assert world.names("staging/") == [] or moment >= MARKED_PUBLISHED
@@ -145,6 +152,8 @@ def test_a_published_tile_that_comes_again_costs_a_receive_a_read_and_a_delete(t
     world.queues.urgent.send(TileMessage(job.id, job.dataset, TILE).encode())
     notes = Strikes()
     worker = StepWorker(world, "again", notes)
+    worker.parts.steps.download.jobs.state(job.id)  # what every worker of a job knows already
+    notes.calls.clear()
     (work,) = worker.receive()
     worker.run(work)
     assert [operation for when, operation in notes.calls if when == "before"] == [
@@ -153,6 +162,23 @@ def test_a_published_tile_that_comes_again_costs_a_receive_a_read_and_a_delete(t
         "complete",
     ]
     assert_whole(world, job)
+
+
+def test_a_worker_that_died_before_its_delete_costs_the_next_one_no_more_than_that(tmp_path):
+    world = World(tmp_path)
+    job = ask(world, is_suspect=False)
+    attempt(world, Strikes(CALLS.index(("before", "complete")), DIES))
+    world.now += 91
+    notes = Strikes()
+    worker = StepWorker(world, "again", notes)
+    worker.parts.steps.download.jobs.state(job.id)
+    notes.calls.clear()
+    (work,) = worker.receive()
+    worker.run(work)
+    assert [operation for when, operation in notes.calls if when == "before"] == [
+        *("receive", "receive"),  # the urgent queue is empty
+        *("read", "complete"),
+    ]
 
 
 def test_a_committed_tile_that_was_not_published_is_finished_by_the_next_worker(tmp_path):
