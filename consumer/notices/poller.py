@@ -52,6 +52,7 @@ class NoticePoller:
         """`on_departure` is called once, in a thread of its own, with the first notice that means leaving."""
         self._make_source = make_source
         self._on_departure = on_departure
+        self._lock = threading.Lock()
         self._departures: tuple[Departure, ...] = ()
         self._logged: set[tuple[str, str]] = set()
         self._is_silent = False
@@ -128,14 +129,16 @@ class NoticePoller:
             )
         if not notice.is_departure:
             return
-        is_first = not self._departures
-        self._departures = (*self._departures, notice.departure())
+        with self._lock:  # a round that hung may end beside the new one
+            is_first = not self._departures
+            self._departures = (*self._departures, notice.departure())
         if is_first:
             # Beside us: a storage that takes its time must not keep the next notice from being heard.
-            self._account = threading.Thread(
+            account = threading.Thread(
                 target=self._give_account, args=(notice,), name="eviction-account", daemon=True
             )
-            self._account.start()
+            account.start()
+            self._account = account
 
     def _give_account(self, notice: Notice) -> None:
         try:

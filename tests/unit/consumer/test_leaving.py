@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -127,3 +128,47 @@ def test_one_return_that_fails_keeps_no_other(world):
     assert worker.parts.keeper.held() == []
     world.now += 91
     assert len(bodies(world.queues.tiles)) == len(works)
+
+
+def note_requests(requests):
+    return lambda when, operation, _name: requests.append(operation) if when == "before" else None
+
+
+@pytest.mark.parametrize(("seconds", "each"), [(20.0, ["renew", "send", "complete"]), (2.0, ["renew"])])
+def test_a_tile_is_moved_in_front_only_while_there_is_time_for_it(world, seconds, each):
+    requests = []
+    worker, works = take(world, note_requests(requests))
+    requests.clear()
+    worker.parts.leaving.leave(departure(is_eviction=True, seconds=seconds), ENDED)
+    assert sorted(requests) == sorted(each * len(works))
+    queue = world.queues.urgent if seconds > 5 else world.queues.tiles
+    assert [message.tries for message in bodies(queue)] == [{Cause.EVICTED: 1}] * len(works)
+
+
+def test_an_eviction_during_a_drain_ends_it_in_time_and_puts_the_tile_in_front(world):
+    worker, (work, *others) = take(world)
+    work.enter(Stage.INFER)
+    told = []
+
+    def news():
+        told.append(departure(is_eviction=True, seconds=5.3))
+        return told[0] if len(told) > 2 else None
+
+    obeyed = worker.parts.leaving.leave(Departure("drain", None, is_eviction=False), threading.Event(), news)
+    assert obeyed == told[0]
+    assert len(bodies(world.queues.tiles)) == len(others)  # freed at once, as a drain frees them
+    assert len(bodies(world.queues.urgent)) == 1
+
+
+def test_time_is_kept_for_the_checkpoint(world):
+    worker, (work, *_) = take(world)
+    work.enter(Stage.INFER)
+    work.stage_began -= 10
+    work.report_progress(0.5)  # 10 s are left to do
+    asked = []
+    leaving = replace(worker.parts.leaving, checkpoint_seconds=lambda work: asked.append(work) or 3.0)
+    leaving._stop_hopeless(13.5, departure(is_eviction=True))
+    assert not work.stop.is_set()
+    leaving._stop_hopeless(12.5, departure(is_eviction=True))
+    assert work.stop.is_set()
+    assert set(asked) == {work}

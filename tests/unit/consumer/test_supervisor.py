@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import structlog
 
-from consumer.departure import Departure
+from consumer.departure import Departure, decode_departure
 from consumer.exit_codes import ExitCode
 from consumer.notices.signals import SignalNotice
 from consumer.slot_process import halt_file, start_slot
@@ -21,6 +21,8 @@ from consumer.slots import Slot
 from consumer.supervisor import SLOT_ENDED, Supervisor
 from tests.fleet_rig import wait_for
 
+READ = "(pathlib.Path({0!r}).read_text() if pathlib.Path({0!r}).exists() else '')"
+"""Of a file that may not be there yet."""
 LISTENING = "import time; print('listening', flush=True); time.sleep(100)"
 
 
@@ -126,6 +128,30 @@ def test_a_notice_reaches_every_slot_as_a_halt_file_and_nobody_is_started_again(
     rig.notice = lambda: told if len(rig.started) == 2 else None
     assert rig.run(program.format(halts[0], 20), program.format(halts[1], 1)) == ExitCode.FAULT
     assert rig.started == [0, 1]
+
+
+def test_slots_are_told_the_reason_and_the_deadline_and_when_it_comes_nearer(rig):
+    halt = halt_file(rig.folder / "s0")
+    program = f"import pathlib, time\nwhile 'Preempt' not in {READ.format(str(halt))}: time.sleep(0.01)\n"
+    reboot = Departure("Reboot", time.monotonic() + 900, is_eviction=True)
+    preempt = Departure("Preempt", time.monotonic() + 30, is_eviction=True)
+
+    def notice():
+        if not halt.exists():
+            return reboot if rig.started else None
+        return preempt
+
+    rig.notice = notice
+    assert rig.run(program + "raise SystemExit(20)") == ExitCode.EVICTED
+    assert decode_departure(halt.read_bytes(), 0.0) == preempt
+
+
+def test_a_drain_has_no_deadline_and_restarts_nobody(rig):
+    halt = halt_file(rig.folder / "s0")
+    program = f"import pathlib, time\nwhile 'drain' not in {READ.format(str(halt))}: time.sleep(0.01)\n"
+    rig.notice = lambda: Departure("drain", None, is_eviction=False) if rig.started else None
+    assert rig.run(program + "time.sleep(0.6)\nraise SystemExit(1)", kill_seconds=0.1) == ExitCode.FAULT
+    assert rig.started == [0]
 
 
 def test_an_old_halt_file_does_not_evict_a_new_slot(rig):
