@@ -16,6 +16,7 @@ from consumer.checkpoints.shelf import Shelf
 from consumer.datasets import Machine, OpenDatasets
 from consumer.departure import Departure
 from consumer.fitness import Check
+from consumer.harms import may_be_worker
 from consumer.health import HealthWatch
 from consumer.job_watch import JobWatch
 from consumer.last_resort import end_process
@@ -38,6 +39,7 @@ from consumer.stages.receive import ReceiveStage
 from consumer.stages.settle import SettleStage
 from consumer.stages.turn_away import TurnAway
 from consumer.stages.upload import UploadStage
+from consumer.suspicion import Suspicion
 from consumer.worker import Steps, Worker
 from contract.blob_store import BlobStore
 from contract.fleet import Fleet
@@ -117,13 +119,20 @@ def build_parts(
     )
     datasets = OpenDatasets(store, machine(settings, fleet.stac_url))
     upload = UploadStage(store, settings.scratch_folder, worker)
+    suspicion = Suspicion(
+        InferStage(state.busy, checkpoints),
+        settle,
+        may_be_worker=lambda dataset: may_be_worker(store, dataset, worker),
+        in_hand=state.in_hand,
+        on_unfit=state.on_unfit,
+    )
     jobs = JobWatch(store)
     steps = Steps(
         download=DownloadStage(store, jobs, datasets, budget, checkpoints),
         prepare=PrepareStage(jobs, keeper, identity, checkpoints),
-        infer=InferStage(state.busy, checkpoints),
+        infer=suspicion.infer,
         upload=lambda work: patience.call(lambda: upload(work), work),
-        settle=settle,
+        settle=suspicion.settle,
     )
     return Parts(
         state=state,

@@ -17,6 +17,7 @@ evictions/<vm>/<boot>   that this boot of this machine ended by an eviction, who
 drains/<vm>   that somebody asked this machine's workers to finish and leave
 checkpoints/<dataset>/<tile>/g<N>/<attempt>/<blocks>   what an interrupted attempt leaves, deleted after the commit
 control/memory.json  leader  intake.json   what the controller remembers, who leads, whether intake is paused
+suspicions/<dataset>/<n>   the n-th worker that fell over two tiles of it in a row
 second/<dataset>/<tile>/g<N>-<n>   who makes the n-th attempt beside the message's holder
 """
 
@@ -165,6 +166,11 @@ def checkpoint(dataset: str, tile: TileId, generation: int, attempt: str, blocks
 def second_attempts_of(dataset: str) -> str:
     """All claims to attempts that hold no message; the tile's path name follows."""
     return f"second/{dataset}/"
+
+
+def suspicion(dataset: str, number: int) -> str:
+    """That a worker became unfit because two tiles of the dataset failed at once in a row."""
+    return f"suspicions/{dataset}/{number}"
 
 
 def second_attempt(dataset: str, tile: TileId, generation: int, number: int) -> str:
