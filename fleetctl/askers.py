@@ -41,10 +41,13 @@ def find_askers(store: BlobStore, tiles: Collection[DatasetTile]) -> Askers:
 
     A tile behind a job's enqueue cursor is left out: that job will send it when its turn comes.
     """
+    by_dataset: dict[str, set[TileId]] = {}
+    for dataset, tile in tiles:
+        by_dataset.setdefault(dataset, set()).add(tile)
     by_tile: dict[DatasetTile, list[Job]] = {}
     paused: set[str] = set()
     for job in survey_jobs(store).jobs:
-        wanted = {tile for dataset, tile in tiles if dataset == job.dataset}
+        wanted = by_dataset.get(job.dataset)
         status = read_state(store, job) if wanted else None
         if not wanted or (status and status.state is JobState.CANCELLED):
             continue

@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 import typer
 
-from fleetctl.commands import job, results, verify
+from fleetctl.commands import job, poison, results, verify
 
 app = typer.Typer(
     help="Watch a fleet, and see what its jobs came to.",
@@ -21,6 +21,7 @@ for command in (results.status, results.summary, results.mosaic, results.export)
 app.command()(verify.verify)
 app.command()(job.jobs)
 app.add_typer(job.group, name="job")
+app.add_typer(poison.group, name="poison")
 
 
 def run() -> None:

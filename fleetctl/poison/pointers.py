@@ -1,0 +1,54 @@
+"""The poison queue's messages: each points to an entry, so that the queue's depth says that something waits.
+
+They decide nothing: readers list the entries. A pointer may be missing (its worker died before the put) or be
+there twice. Whoever decided about entries clears the pointers that are settled; nobody else touches the queue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from contract.blob_store import BlobStore
+from contract.errors import BadInput, LeaseLost
+from contract.json_text import parse_object
+from contract.tile_queue import MAX_BATCH, Received, TileQueue
+from fleetctl.ahead import read_ahead
+from fleetctl.poison.entries import EntryState, find_entry
+
+LEASE_SECONDS = 60
+"""Hides what was looked at from the rest of the sweep; what stays is visible again afterwards."""
+
+
+def clear_pointers(store: BlobStore, queue: TileQueue, connections: int) -> int:
+    """Delete the pointers to entries that are gone, dropped or resolved; how many. One sweep, in bounded time:
+    pointers that are held elsewhere or come meanwhile are left to the next one."""
+    left, cleared = queue.depth(), 0
+    while left > 0 and (held := queue.receive(MAX_BATCH, LEASE_SECONDS)):
+        left -= len(held)
+        answers = read_ahead(_clearer(store, queue), held, connections)
+        cleared += sum(is_cleared for _, is_cleared in answers)
+    return cleared
+
+
+def _clearer(store: BlobStore, queue: TileQueue) -> Callable[[Received], bool]:
+    def clear(held: Received) -> bool:
+        if not _is_settled(store, held.body):
+            return False
+        try:
+            queue.complete(held)
+        except LeaseLost:
+            return False
+        return True
+
+    return clear
+
+
+def _is_settled(store: BlobStore, body: str) -> bool:
+    try:
+        name = parse_object(body, "the pointer").get("poison")
+    except BadInput:
+        return False  # not ours: somebody should look at it
+    if not isinstance(name, str) or not name.startswith("poison/"):
+        return False
+    found = find_entry(store, name)
+    return found is None or found.state in {EntryState.DROPPED, EntryState.RESOLVED}
