@@ -35,6 +35,8 @@ LAPTOP_FOLDER = ".laptop"
 RUNNING_FILE = "running.toml"
 MAX_FILE_BYTES = 64 * 1024
 PLANETARY_COMPUTER = "https://planetarycomputer.microsoft.com/api/stac/v1"
+OPERATORS_TABLES = frozenset({"azure", "budget", "limits", "pools", "alerts"})
+"""Of machines and money: fleetctl reads them, the other programs do not."""
 LOOPBACK_HOSTS = {"127.0.0.1", "localhost", "::1"}
 
 
@@ -104,7 +106,7 @@ def read_fleet_file(path: Path) -> Fleet:
 def parse_fleet(content: Mapping[str, Any], where: str) -> Fleet:
     """The fleet in parsed TOML; all problems in one BadInput."""
     problems: list[str] = []
-    flat = _flatten(content)
+    flat = _flatten({key: value for key, value in content.items() if key not in OPERATORS_TABLES})
     values: dict[str, str] = {}
     for key, attribute in _KEYS.items():
         value = flat.pop(key, None)
