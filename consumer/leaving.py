@@ -123,7 +123,7 @@ class Leaving:
         for work in self.keeper.held():
             is_inferred = work.stage is Stage.INFER and not work.stop.is_set()
             if is_inferred and self._remaining_seconds(work) > left_seconds - self.checkpoint_seconds(work):
-                work.save_by = _hand_back_by(departure)
+                work.save_by = _store_by(departure)
                 work.end_early(Stopped(f"{work.tile_name}: {departure.reason}, no time to finish"))
 
     def _remaining_seconds(self, work: Work) -> float:
@@ -133,9 +133,11 @@ class Leaving:
         return remaining_seconds(median, elapsed, progress=work.progress, gained=work.gained)
 
 
-def _hand_back_by(departure: Departure) -> float | None:
-    """When a tile must be on its way back, its checkpoint stored before."""
-    return departure.deadline - HAND_BACK_SECONDS if departure.deadline is not None else None
+def _store_by(departure: Departure) -> float | None:
+    """By when a checkpoint must be stored: its tile is still to be moved, and that long before the deadline."""
+    if departure.deadline is None:
+        return None
+    return departure.deadline - HAND_BACK_SECONDS - MOVE_NEEDS_SECONDS
 
 
 def _in_time(decision: Return, departure: Departure, now: float) -> Return:

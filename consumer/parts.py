@@ -60,6 +60,7 @@ class Parts:
     budget: ByteBudget
     reporter: Reporter
     leaving: Leaving
+    checkpoints: Checkpoints
     health: HealthWatch
     drain: DrainRequest
 
@@ -144,6 +145,7 @@ def build_parts(
         leaving=Leaving(
             queues, keeper, reporter, worker, state.expected_infer_seconds, checkpoints.save_seconds
         ),
+        checkpoints=checkpoints,
         health=HealthWatch(look, keeper.held, state.on_unfit, settings.heartbeat_seconds),
         drain=DrainRequest(store, identity.vm, settings.heartbeat_seconds),
     )

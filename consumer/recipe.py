@@ -143,8 +143,8 @@ class Checkpointing(Protocol):
     `blocks.finish` after each one, with views that nobody writes to any more. Progress counts the whole tile.
     """
 
-    def fingerprint(self) -> Fingerprint:
-        """As much of it as is known before any tile is planned."""
+    def fingerprint(self) -> Fingerprint | None:
+        """As much of it as is known before any tile is planned; None: its tiles have no blocks after all."""
         ...
 
     def plan_like(self, plan: Plan, inputs: Any) -> Plan | None:

@@ -64,7 +64,9 @@ class ToyRecipe:
         self._settings = context.settings
         self._blocks = int(context.settings["blocks"])
 
-    def fingerprint(self) -> Fingerprint:
+    def fingerprint(self) -> Fingerprint | None:
+        if self._blocks == 1:
+            return None
         return {"dataset": self._context.dataset.name, "blocks": str(self._blocks)}
 
     def plan(self, tile: TileId) -> Plan:
@@ -81,7 +83,7 @@ class ToyRecipe:
         return None
 
     def prepare(self, plan: Plan, downloaded: Any) -> Prepared:  # noqa: ARG002 - the protocol
-        fault = self._fault_of(plan.tile)
+        fault, fingerprint = self._fault_of(plan.tile), self.fingerprint()
         if fault == "kill in prepare":
             os.kill(os.getpid(), signal.SIGKILL)
         if fault == "tile":
@@ -93,7 +95,7 @@ class ToyRecipe:
             downloaded_bytes=plan.memory_bytes,
             is_empty=fault == "empty",
             detail=None,
-            blocks=Blocks(self.fingerprint(), self._blocks) if self._blocks > 1 else None,
+            blocks=Blocks(fingerprint, self._blocks) if fingerprint is not None else None,
         )
 
     def infer(self, prepared: Prepared, progress: Progress, stop: threading.Event) -> Any:
@@ -134,6 +136,7 @@ class ToyRecipe:
             self._wait("infer_seconds", of_all, stop, parts=self._blocks)
             results.append(self._result_of_block(tile, number))
             blocks.finish(memoryview(results[-1]))
+            progress((number + 1) / self._blocks)
         return hashlib.sha256(b"".join(results)).digest()
 
     def _result_of_block(self, tile: TileId, number: int) -> bytes:

@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import replace
 
 import structlog
 
@@ -29,8 +28,8 @@ log = structlog.get_logger()
 
 FIRST_GUESS_BYTES_PER_SECOND = 10e6
 """Until an upload was measured: below what any machine with a GPU has."""
-FIXED_SECONDS = 1.0
-"""Of a save, whatever its length: the requests, and the turn of the uploading thread."""
+FIXED_SECONDS = 3.0
+"""Of a save, whatever its length: two until the inference has stopped, and the requests."""
 WITHOUT_DEADLINE_SECONDS = 60.0
 """How long a stopped tile waits for its checkpoint when nobody said by when."""
 LONGEST_HINT = 120
@@ -68,10 +67,11 @@ class Checkpoints:
     def plan(self, work: Work, plan: Plan) -> Plan:
         """The plan, or the one of an interrupted attempt whose blocks may be gone on from."""
         recipe: object = work.recipe
-        if not isinstance(recipe, Checkpointing):
+        fingerprint = recipe.fingerprint() if isinstance(recipe, Checkpointing) else None
+        if not isinstance(recipe, Checkpointing) or fingerprint is None:
             return plan
         work.finder = self._shelf.finder(work.message)
-        for found in work.finder.matching(recipe.fingerprint()):
+        for found in work.finder.matching(fingerprint):
             again = recipe.plan_like(plan, found.inputs)
             if again is not None:
                 return again
@@ -114,9 +114,12 @@ class Checkpoints:
 
     def hand_over(self, work: Work, message: TileMessage) -> TileMessage:
         """Save what a stopped attempt has finished, by `work.save_by`; the message, with the newest checkpoint."""
+        if not self._may_save():
+            self.distrust(work)
+            return message
         by = work.save_by if work.save_by is not None else time.monotonic() + WITHOUT_DEADLINE_SECONDS
         name = self.save(work, by=by)
-        return replace(message, checkpoint=name) if 0 < len(name) <= LONGEST_HINT else message
+        return message.reached(name)
 
     def save(self, work: Work, *, by: float | None = None) -> str:
         """Store the blocks finished since the last save; the newest checkpoint's name, empty if there is none.
@@ -124,7 +127,7 @@ class Checkpoints:
         Waits until `by` (time.monotonic()) at most. Never raises: what could not be saved is inferred again.
         """
         blocks = work.blocks
-        if blocks is None or work.plan is None or not self._may_save():
+        if blocks is None or work.plan is None:
             return work.saved_as
         upload = self._uploads.submit(self._upload, work, blocks, work.plan)
         try:
@@ -170,7 +173,7 @@ class Checkpoints:
         while not ended.wait(self._every_seconds):
             elapsed = time.monotonic() - work.stage_began
             expected = expected_seconds(self._median_seconds(), elapsed, work.gained)
-            if expected is not None and expected > self._tiles_over_seconds:
+            if expected is not None and expected > self._tiles_over_seconds and self._may_save():
                 self.save(work)
 
     def _upload(self, work: Work, blocks: Blocks, plan: Plan) -> None:

@@ -1,0 +1,234 @@
+"""What a worker does with checkpoints: its real parts, no threads but the one that uploads."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from contract import artifact_names, ledger_events
+from contract.errors import StorageUnavailable, WorkerUnfit
+from contract.ledger import LedgerReader
+from contract.tile_message import decode_message
+from tests.unit.consumer.checkpoint_rig import (
+    BLOCKS,
+    ask,
+    checkpoints_of,
+    finish,
+    infer,
+    interrupt,
+    stop_after,
+    take,
+    undisturbed,
+)
+from tests.unit.consumer.worker_rig import TILE, StepWorker, World
+
+
+@pytest.fixture
+def world(tmp_path):
+    return World(tmp_path)
+
+
+def complete(world, name="last"):
+    worker = StepWorker(world, name)
+    return finish(worker, take(worker))
+
+
+def assert_as_undisturbed(world, job):
+    assert set(world.published(job).values()) == {undisturbed(job)}
+
+
+def test_an_evicted_tile_is_gone_on_from_and_its_checkpoints_are_deleted_after_the_commit(world):
+    job = ask(world)
+    evicted = interrupt(world, "w1", blocks=4)
+    assert checkpoints_of(world, job) == [f"{evicted.attempt}/000004"]
+    work = complete(world)
+    assert work.commit.done["resumed_blocks"] == 4
+    assert work.commit.done["blocks"] == BLOCKS
+    assert_as_undisturbed(world, job)
+    assert checkpoints_of(world, job) == []
+    assert world.depths() == (0, 0, 0)
+
+
+def test_the_checkpoint_is_stored_before_the_message_that_hints_at_it_is_visible(world):
+    job = ask(world)
+    seen = []
+
+    def watch(moment, operation, name):
+        if moment == "before" and operation in ("send", "update") and "urgent" in name:
+            seen.append(checkpoints_of(world, job))
+
+    worker = StepWorker(world, "w1", fault=watch)
+    worker.parts.state.is_evicted.set()
+    work = take(worker)
+    stop_after(work, 3)
+    finish(worker, work)
+    assert seen == [[f"{work.attempt}/000003"]]
+    (held,) = world.queues.urgent.receive(1, 30)
+    name = artifact_names.checkpoint(job.dataset, TILE, 1, work.attempt, 3)
+    assert decode_message(held.body).checkpoint == name
+
+
+def test_three_evictions_upload_each_block_once(world):
+    job = ask(world)
+    attempts = [interrupt(world, f"w{blocks}", blocks=blocks) for blocks in (1, 3, 5)]
+    assert checkpoints_of(world, job) == sorted(
+        f"{work.attempt}/{blocks:06d}" for work, blocks in zip(attempts, (1, 3, 5), strict=True)
+    )
+    work = complete(world)
+    assert work.commit.done["resumed_blocks"] == 5
+    assert_as_undisturbed(world, job)
+    assert checkpoints_of(world, job) == []
+
+
+def test_the_longest_of_several_attempts_is_taken_whatever_the_hint_says(world):
+    job = ask(world)
+    long, short = StepWorker(world, "long"), StepWorker(world, "short")
+    first = take(long)
+    world.now += 100  # its lease runs out: both work on it
+    second = take(short)
+    for worker, work, blocks in ((long, first, 5), (short, second, 2)):
+        stop_after(work, blocks)
+        infer(worker, work)
+        worker.parts.checkpoints.save(work)
+    short.parts.steps.settle(second)
+    assert complete(world).commit.done["resumed_blocks"] == 5
+    assert_as_undisturbed(world, job)
+    assert checkpoints_of(world, job) == []
+
+
+def test_a_killed_worker_leaves_what_it_saved_by_the_clock_and_no_hint_is_needed(world):
+    job = ask(world)
+    worker = StepWorker(world, "killed")
+    work = take(worker)
+    stop_after(work, 2)
+    infer(worker, work)
+    worker.parts.checkpoints.save(work)
+    world.now += 100
+    assert complete(world).commit.done["resumed_blocks"] == 2
+    assert_as_undisturbed(world, job)
+
+
+@pytest.mark.parametrize("damage", ["short", "flipped", "empty", "other text", "header"])
+def test_a_torn_checkpoint_is_passed_over_for_the_one_before_it(world, damage):
+    job = ask(world)
+    first = interrupt(world, "w1", blocks=2)
+    second = interrupt(world, "w2", blocks=4)
+    name = artifact_names.checkpoint(job.dataset, TILE, 1, second.attempt, 4)
+    data = world.store.read(name).data
+    torn = {
+        "short": data[:-1],
+        "flipped": data[:-1] + bytes([data[-1] ^ 1]),
+        "empty": b"",
+        "other text": b"hello " * 100,
+        "header": data.replace(b'"blocks":[2', b'"blocks":[3', 1),
+    }
+    assert torn[damage] != data
+    world.store.put(name, torn[damage])
+    work = complete(world)
+    assert work.error is None
+    assert work.commit.done["resumed_blocks"] == 2
+    assert first.attempt != second.attempt
+    assert_as_undisturbed(world, job)
+
+
+def test_with_its_first_part_gone_a_checkpoint_is_worth_nothing(world):
+    job = ask(world)
+    first = interrupt(world, "w1", blocks=2)
+    interrupt(world, "w2", blocks=4)
+    world.store.delete(artifact_names.checkpoint(job.dataset, TILE, 1, first.attempt, 2))
+    assert complete(world).commit.done["resumed_blocks"] == 0
+    assert_as_undisturbed(world, job)
+
+
+def test_a_checkpoint_of_another_fingerprint_is_passed_over(world):
+    job = ask(world)
+    interrupt(world, "w1", blocks=4)
+    worker = StepWorker(world, "w2")
+    (work,) = worker.receive()
+    worker.parts.steps.download(work)
+    recipe = work.recipe
+    recipe.fingerprint = lambda: {"dataset": job.dataset, "blocks": "6", "device class": "another GPU"}
+    worker.parts.steps.prepare(work)
+    assert work.blocks.restored == 0
+    finish(worker, work)
+    assert work.commit.done["resumed_blocks"] == 0
+    assert_as_undisturbed(world, job)
+
+
+def test_checkpoints_of_an_older_generation_are_not_looked_at(world):
+    job = ask(world)
+    interrupt(world, "w1", blocks=4)
+    (held,) = world.queues.urgent.receive(1, 30)
+    world.queues.urgent.complete(held)
+    world.queues.tiles.send(replace(decode_message(held.body), generation=2).encode())
+    assert complete(world).commit.done["resumed_blocks"] == 0
+    assert len(checkpoints_of(world, job)) == 1  # of generation 1: cleared by the rule of the container
+
+
+def test_without_an_upload_the_tile_goes_back_all_the_same(world):
+    job = ask(world)
+
+    def no_checkpoints(moment, operation, name):
+        if operation == "upload" and name.startswith("checkpoints/"):
+            raise StorageUnavailable("the storage is away")
+
+    worker = StepWorker(world, "w1", fault=no_checkpoints)
+    work = take(worker)
+    stop_after(work, 4)
+    finish(worker, work)
+    (held,) = world.queues.tiles.receive(1, 30)
+    assert decode_message(held.body).checkpoint == ""
+    assert checkpoints_of(world, job) == []
+
+
+def test_without_time_the_tile_goes_back_without_a_hint(world):
+    ask(world)
+    worker = StepWorker(world, "w1")
+    work = take(worker)
+    stop_after(work, 4)
+    work.save_by = 0.0
+    # What is uploaded at that moment keeps the one thread busy.
+    worker.parts.checkpoints._uploads.submit(work.stop.wait, 0.3)
+    infer(worker, work)
+    worker.parts.steps.settle(work)
+    (held,) = world.queues.tiles.receive(1, 30)
+    assert decode_message(held.body).checkpoint == ""
+
+
+def test_a_worker_that_turns_out_unfit_takes_its_own_blocks_back_and_leaves_those_of_others(world):
+    job = ask(world)
+    before = interrupt(world, "w1", blocks=2)
+    worker = StepWorker(world, "sick")
+    work = take(worker)
+    stop_after(work, 4)
+    infer(worker, work)
+    worker.parts.checkpoints.save(work)
+    assert len(checkpoints_of(world, job)) == 2
+    work.error = WorkerUnfit("uncorrectable ECC errors")
+    worker.parts.steps.settle(work)
+    assert checkpoints_of(world, job) == [f"{before.attempt}/000002"]
+
+
+def test_the_ledger_tells_what_was_saved(world):
+    job = ask(world)
+    worker = StepWorker(world, "w1")
+    work = take(worker)
+    stop_after(work, 4)
+    finish(worker, work)
+    worker.parts.reporter._ledger.flush()
+    events, _ = LedgerReader(world.store).read_new({})
+    (event,) = (e for e in events if e["name"] == ledger_events.CHECKPOINT_SAVED)
+    assert (event["tile"], event["attempt"], event["blocks"]) == (TILE.name, work.attempt, 4)
+    name = artifact_names.checkpoint(job.dataset, TILE, 1, work.attempt, 4)
+    assert event["bytes"] == world.store.info(name).length
+    assert event["seconds"] >= 0
+
+
+def test_a_recipe_without_blocks_costs_no_request(world):
+    world.ask()
+    asked = []
+    worker = StepWorker(world, "w1", fault=lambda moment, operation, name: asked.append(name))
+    finish(worker, take(worker))
+    assert asked
+    assert not [name for name in asked if name.startswith("checkpoints/")]
