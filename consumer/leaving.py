@@ -22,7 +22,7 @@ import structlog
 from consumer.checkpoints.due import remaining_seconds
 from consumer.departure import Departure, soonest
 from consumer.lease import LeaseKeeper
-from consumer.outcome import Return, judge_interruption
+from consumer.outcome import Poison, Return, judge
 from consumer.report import Reporter
 from consumer.stages.settle import give_back
 from consumer.work import UNCOMMITTED_HANDS, Stage, Work
@@ -97,13 +97,7 @@ class Leaving:
     def _return(self, work: Work, departure: Departure) -> None:
         if not work.claim():
             return  # its own thread settles it at this moment
-        decision = judge_interruption(
-            Stopped(f"{work.tile_name}: {departure.reason}"),
-            work.message,
-            attempt=work.attempt,
-            worker=self.worker,
-            is_evicted=departure.is_eviction,
-        )
+        decision = self._judge(work, departure)
         self.keeper.release(work)
         decision = _in_time(decision, departure, time.monotonic())
         try:
@@ -117,6 +111,22 @@ class Leaving:
             log.exception(log_lines.TILE_RETURNED, tile=work.tile_name)
         else:
             self.reporter.returned(work, decision)
+
+    def _judge(self, work: Work, departure: Departure) -> Return:
+        """Uncharged, but for the tile with which this machine fell and which hangs in it: that is noted."""
+        stopped = Stopped(f"{work.tile_name}: {departure.reason}")
+        decision = judge(
+            work.ended_by(stopped),
+            work.message,
+            attempt=work.attempt,
+            worker=self.worker,
+            is_evicted=departure.is_eviction,
+        )
+        if isinstance(decision, Return):
+            return decision
+        if isinstance(decision, Poison):  # whoever gets it next finds so many workers harmed on it
+            return Return(decision.message, decision.cause, 0, to_urgent=False, reason=decision.reason)
+        raise AssertionError("a stopped attempt is put back")
 
     def _stop_hopeless(self, left_seconds: float, departure: Departure) -> None:
         """Stop an inference that cannot end in time: what its last seconds would give is lost anyway."""

@@ -15,7 +15,7 @@ from consumer.checkpoints.blocks import Blocks
 from consumer.checkpoints.find import Finder
 from consumer.recipe import Plan, Prepared, Recipe, Written
 from contract.commit import CommitRecord
-from contract.errors import LeaseLost, Stopped, TilefleetError
+from contract.errors import LeaseLost, Stopped, TilefleetError, WorkerUnfit
 from contract.tile_message import TileMessage
 from contract.tile_queue import Received
 
@@ -145,6 +145,13 @@ class Work:
         if self.stop_reason is None:
             self.stop_reason = reason
         self.stop.set()
+
+    def ended_by(self, error: BaseException) -> BaseException:
+        """What an attempt that ends with `error` ended by: a recipe that was stopped because of its machine
+        knows only that it was stopped."""
+        if type(error) is Stopped and isinstance(self.stop_reason, WorkerUnfit):
+            return self.stop_reason
+        return error
 
     def claim(self) -> bool:
         """True once: who gets it settles the message, everybody else drops the work."""

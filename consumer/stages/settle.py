@@ -157,6 +157,7 @@ class SettleStage:
 
     def _end(self, work: Work, error: BaseException) -> None:
         """Carry out what `outcome.judge` decides."""
+        error = work.ended_by(error)
         if isinstance(error, JobCancelled):
             self.reporter.cancelled(work.message)
             self._complete(work)
