@@ -32,8 +32,6 @@ FIXED_SECONDS = 3.0
 """Of a save, whatever its length: two until the inference has stopped, and the requests."""
 WITHOUT_DEADLINE_SECONDS = 60.0
 """How long a stopped tile waits for its checkpoint when nobody said by when."""
-LONGEST_HINT = 120
-"""Characters that a message takes. A longer name is found by listing all the same."""
 
 
 class Checkpoints:
@@ -118,8 +116,7 @@ class Checkpoints:
             self.distrust(work)
             return message
         by = work.save_by if work.save_by is not None else time.monotonic() + WITHOUT_DEADLINE_SECONDS
-        name = self.save(work, by=by)
-        return message.reached(name)
+        return message.reached(self.save(work, by=by))
 
     def save(self, work: Work, *, by: float | None = None) -> str:
         """Store the blocks finished since the last save; the newest checkpoint's name, empty if there is none.
