@@ -26,11 +26,10 @@ def measure(laptop: cloud.LaptopCloud, name: str, download: float, infer: float,
     sets = [word for key, value in times.items() for word in ("--set", f"{key}={value}")]
     command = [sys.executable, "-m", "producer", "enqueue", TILES, "--recipe", "toy", "--year", "2024", *sets]
     subprocess.run(command, env=dict(laptop.environ), check=True, stderr=subprocess.DEVNULL)
-    log = laptop.home / "logs" / "laptop-1.log"
-    before = log.stat().st_size if log.exists() else 0
-    with cloud.consumers(laptop, cloud.Consumers(1, ("--until-empty",))) as (worker,):
-        worker.process.wait()
-    lines = [json.loads(line) for line in log.read_bytes()[before:].splitlines() if line.startswith(b"{")]
+    worker = [sys.executable, "-m", "consumer", "run", "--until-empty"]
+    quick = {"TILEFLEET_CONSUMER_IDLE_POLL_SECONDS": "2"}
+    log = subprocess.run(worker, env={**laptop.environ, **quick}, check=True, stderr=subprocess.PIPE).stderr
+    lines = [json.loads(line) for line in log.splitlines() if line.startswith(b"{")]
     (ended,) = [line for line in lines if line["event"] == "worker ended"]
     in_flight = [line["now"] for line in lines if line["event"] == "tiles in flight changed"]
     print(

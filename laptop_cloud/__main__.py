@@ -5,26 +5,21 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-import time
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import urlsplit
 
 import typer
 
 from contract.errors import TilefleetError
 from contract.fleet import laptop_folder
-
-
-class StorageDied(TilefleetError):
-    """The emulator ended while the laptop cloud ran."""
-
+from laptop_cloud.verbs import add_verbs
+from laptop_cloud.virtual.command import add_virtual_fleet
 
 app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     no_args_is_help=True,
-    help="The cloud that fits on a laptop: real storage protocols, local imagery, local workers.",
+    help="The cloud that fits on a laptop: real storage protocols, local imagery, local machines.",
 )
 EXIT_BAD_INPUT = 2
 
@@ -41,7 +36,7 @@ def install() -> None:
 
 @app.command()
 def demo() -> None:
-    """Process the Isle of Man with three consumers and make a picture of it."""
+    """Process the Isle of Man on three virtual machines and make a picture of it."""
     from laptop_cloud.demo import run_demo  # noqa: PLC0415
 
     run_demo(_home())
@@ -49,44 +44,27 @@ def demo() -> None:
 
 @app.command()
 def up(
-    consumers: Annotated[int, typer.Option(min=0, max=64, help="How many consumers to run.")] = 3,
+    vms: Annotated[int, typer.Option(min=0, max=64, help="How many virtual machines to run.")] = 3,
+    slots: Annotated[int, typer.Option(min=1, max=64, help="Workers on each of them.")] = 1,
     scenes: Annotated[
         Path | None, typer.Option(exists=True, file_okay=False, help="Folder of scenes; default: the demo's.")
     ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Forget what earlier runs stored.")] = False,
 ) -> None:
-    """Run until Ctrl-C; what was stored is there again next time."""
-    from laptop_cloud import cloud, processes  # noqa: PLC0415
-    from laptop_cloud.demo_region import REGION, YEAR, demo_scenes  # noqa: PLC0415
+    """Run until Ctrl-C; what was stored is there again next time. Example: laptop-cloud up --vms 2"""
+    from laptop_cloud.cloud import Machines  # noqa: PLC0415
+    from laptop_cloud.demo_region import demo_scenes  # noqa: PLC0415
+    from laptop_cloud.up import run_until_told  # noqa: PLC0415
 
     home = _home()
     data = home / "data"
     if fresh:
         shutil.rmtree(data, ignore_errors=True)
-    folder = scenes or demo_scenes(home)
-    with (
-        cloud.running(home, data, scenes=folder) as laptop,
-        cloud.consumers(laptop, cloud.Consumers(consumers)) as children,
-    ):
-        print(f"the laptop cloud runs with {consumers} consumers; Ctrl-C ends it. In another terminal:")
-        print(
-            f"  producer enqueue '{REGION}' --year {YEAR} --set model=v2-nano --set resolution=100\n"
-            "  fleetctl status --watch",
-            flush=True,
-        )
-        reported: set[str] = set()
-        storage_port = urlsplit(laptop.fleet.queue_url).port or 0
-        while True:
-            time.sleep(1)
-            if not processes.is_listening(storage_port):
-                raise StorageDied(
-                    "Azurite has ended, so the laptop cloud ends too; `laptop-cloud up` goes on with what it stored"
-                )
-            for child in children:
-                if not child.is_running() and child.name not in reported:
-                    reported.add(child.name)
-                    status = child.process.returncode
-                    print(f"{child.name} ended with status {status}; its log: {child.log_path}", flush=True)
+    run_until_told(home, data, scenes or demo_scenes(home), Machines(vms, slots))
+
+
+add_verbs(app)
+add_virtual_fleet(app)
 
 
 def _home() -> Path:

@@ -1,4 +1,4 @@
-"""The laptop cloud put together: storage, imagery, and N consumers, all processes of this machine.
+"""The laptop cloud put together: storage, imagery, and N virtual machines, all processes of this machine.
 
 While it runs, `<home>/running.toml` says where it is, so that `producer`, `consumer` and `fleetctl` find it
 without being told. Leaving the context ends everything that it started, in the reverse order.
@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
@@ -21,25 +20,25 @@ from contract.errors import BadInput
 from contract.fleet import LAPTOP_VARIABLE, RUNNING_FILE, Fleet, choose_fleet, running_toml
 from contract.queue_names import queue_names
 from contract.tile_queues.azure import AzureTileQueue
-from laptop_cloud import azurite, imagery_server, processes, stac
+from laptop_cloud import azurite, imagery_server, processes, relay_control, stac
+from laptop_cloud.machines import room
+from laptop_cloud.machines.room import MachineRoom
+from laptop_cloud.machines.vm import VmSpec
+from laptop_cloud.relay_control import RelayControl
 
 FLEET_NAME = "laptop"
 CONTAINER = "tilefleet"
 MEMORY_SHARE = 0.5
-"""Of this machine's memory, for all consumers together."""
-LEAVE_LIMIT_SECONDS = 40
-"""A consumer's grace of 25 s and some more before it is killed."""
+"""Of this machine's memory, for the tiles of all VMs together."""
 
 
 @dataclass(frozen=True, slots=True)
-class Consumers:
-    """The workers of a laptop cloud."""
+class Machines:
+    """The VMs of a laptop cloud."""
 
     count: int = 3
-    arguments: tuple[str, ...] = ()
-    """After `consumer run`."""
-    environ: Mapping[str, str] = field(default_factory=dict)
-    """More variables, over those that every laptop consumer gets."""
+    slots: int = 1
+    """Of each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,16 +49,34 @@ class LaptopCloud:
     fleet: Fleet
     environ: Mapping[str, str]
     """For programs that shall talk to it."""
+    imagery_url: str = ""
+    """Of the server of image files; empty: there is none."""
+    storage_url: str = ""
+    """Of the queues, past the relay."""
+    relay: RelayControl | None = None
+    """What stands before the storage, when wanted."""
 
 
 @contextlib.contextmanager
-def running(home: Path, data: Path, *, scenes: Path | None = None) -> Iterator[LaptopCloud]:
-    """Storage over `data` and, given a folder of scenes, imagery. BadInput when one runs already."""
+def running(
+    home: Path, data: Path, *, scenes: Path | None = None, relay: bool = False
+) -> Iterator[LaptopCloud]:
+    """Storage over `data` and, given a folder of scenes, imagery. BadInput when one runs already.
+
+    `relay`: everybody reaches the storage through one that can be told to misbehave.
+    """
     _refuse_second(home)
     with contextlib.ExitStack() as stack:
         stack.enter_context(processes.unwinding_on_sigterm())
         endpoints = stack.enter_context(azurite.running(azurite.install(home), data))
-        stac_url = f"http://{processes.LOOPBACK}:9"  # no imagery: refused at once, never asked elsewhere
+        relayed, storage_url = None, endpoints.queue_url
+        if relay:
+            relayed = stack.enter_context(relay_control.running(endpoints, home / "logs" / "relay.log"))
+            endpoints = relayed.endpoints
+        images_url, stac_url = (
+            "",
+            f"http://{processes.LOOPBACK}:9",
+        )  # no imagery: refused at once, never asked elsewhere
         if scenes is not None:
             images_url = stack.enter_context(imagery_server.running(scenes, home / "logs" / "imagery.log"))
             stac_url = stack.enter_context(stac.running(scenes, images_url, home / "stac"))
@@ -75,47 +92,39 @@ def running(home: Path, data: Path, *, scenes: Path | None = None) -> Iterator[L
         ensure_storage(fleet)
         stack.callback((home / RUNNING_FILE).unlink, missing_ok=True)
         _write_atomically(home / RUNNING_FILE, running_toml(fleet, os.getpid()))
-        yield LaptopCloud(home, fleet, {**os.environ, LAPTOP_VARIABLE: str(home), "FLEET": FLEET_NAME})
+        environ = {**os.environ, LAPTOP_VARIABLE: str(home), "FLEET": FLEET_NAME}
+        yield LaptopCloud(home, fleet, environ, images_url, storage_url, relayed)
 
 
 @contextlib.contextmanager
-def consumers(cloud: LaptopCloud, wanted: Consumers) -> Iterator[list[processes.Child]]:
-    """N consumers, told to leave together on the way out."""
-    children: list[processes.Child] = []
-    try:
-        # One by one into the list, so that those started are ended when a later one cannot be.
-        children.extend(start_consumer(cloud, wanted, number) for number in range(1, wanted.count + 1))
-        yield children
-    finally:
-        for child in children:
-            if child.is_running():
-                child.process.terminate()
-        for child in children:
-            processes.stop(child, limit_seconds=LEAVE_LIMIT_SECONDS)
+def machines(cloud: LaptopCloud, wanted: Machines) -> Iterator[MachineRoom]:
+    """N VMs, started, told to leave together on the way out."""
+    specs = [_spec(cloud, wanted, number) for number in range(wanted.count)]
+    with room.running(cloud.home / "vms", cloud.home / "logs", cloud.environ, specs) as started:
+        yield started
 
 
-def start_consumer(cloud: LaptopCloud, wanted: Consumers, number: int) -> processes.Child:
-    """One more consumer, by its number."""
-    name = f"laptop-{number}"
-    cores = len(os.sched_getaffinity(0))
-    threads = str(max(1, cores // wanted.count))
+def cores_of(number: int, count: int, cores: Sequence[int]) -> tuple[int, ...]:
+    """Those of VM `number` (from 0) of `count`: a share of its own, or one in turn when there are too few."""
+    if count >= len(cores):
+        return (cores[number % len(cores)],)
+    return tuple(cores[number * len(cores) // count : (number + 1) * len(cores) // count])
+
+
+def _spec(cloud: LaptopCloud, wanted: Machines, number: int) -> VmSpec:
     memory = int(psutil.virtual_memory().total * MEMORY_SHARE / wanted.count)
-    environ = {
-        **cloud.environ,
-        "TILEFLEET_CONSUMER_WORKER": name,
-        "TILEFLEET_CONSUMER_THREADS": threads,
-        "TILEFLEET_CONSUMER_MEMORY_BYTES": str(memory),
-        "TILEFLEET_CONSUMER_CACHE_FOLDER": str(cloud.home / "cache"),
-        "TILEFLEET_CONSUMER_SCRATCH_FOLDER": str(cloud.home / "scratch" / name),
-        "TILEFLEET_CONSUMER_HEARTBEAT_SECONDS": "2",
-        "TILEFLEET_CONSUMER_IDLE_POLL_SECONDS": "2",
-        # Before any library counts the cores for itself: three workers share them here.
-        **dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), threads),
-        "GDAL_NUM_THREADS": "1",
-        **wanted.environ,
-    }
-    command = [sys.executable, "-m", "consumer", "run", *wanted.arguments]
-    return processes.start(command, name=name, log_path=cloud.home / "logs" / f"{name}.log", environ=environ)
+    return VmSpec(
+        f"laptop-{number + 1}",
+        slots=wanted.slots,
+        cores=cores_of(number, wanted.count, sorted(os.sched_getaffinity(0))),
+        environ={
+            "TILEFLEET_CONSUMER_MEMORY_BYTES": str(memory),
+            # One for all: the weights and boundaries of several VMs are the same on one laptop.
+            "TILEFLEET_CONSUMER_CACHE_FOLDER": str(cloud.home / "cache"),
+            "TILEFLEET_CONSUMER_HEARTBEAT_SECONDS": "2",
+            "TILEFLEET_CONSUMER_IDLE_POLL_SECONDS": "2",
+        },
+    )
 
 
 def _refuse_second(home: Path) -> None:

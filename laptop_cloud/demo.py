@@ -18,7 +18,7 @@ from laptop_cloud.demo_region import REGION, YEAR, demo_scenes
 
 MODEL = "v2-nano"
 RESOLUTION_METRES = 100
-CONSUMERS = 3
+VMS = 3
 
 
 class DemoFailed(TilefleetError):
@@ -35,7 +35,7 @@ def run_demo(home: Path) -> None:
     picture.parent.mkdir(parents=True, exist_ok=True)
     with (
         cloud.running(home, data, scenes=scenes) as laptop,
-        cloud.consumers(laptop, cloud.Consumers(CONSUMERS)),
+        cloud.machines(laptop, cloud.Machines(VMS)),
     ):
         _type(
             laptop,

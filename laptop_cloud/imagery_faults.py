@@ -46,13 +46,21 @@ class Day:
 
     def __init__(self, faults: Faults, clock: Callable[[], float] = time.time) -> None:
         """`clock`: seconds since 1970, as in the tokens."""
-        self._faults = faults
-        self._random = random.Random(faults.seed)
+        self._usual = faults
         self._clock = clock
+        self.become(faults)
+
+    def become(self, faults: Faults, seconds: float = float("inf")) -> None:
+        """Another day from now on, for so many seconds."""
+        self.faults = faults
+        self._random = random.Random(faults.seed)
+        self._ends = self._clock() + seconds
 
     def fate(self, token: str | None) -> Fate:
         """Of a request for a file that carries `token`."""
-        faults = self._faults
+        if self._clock() >= self._ends:
+            self.become(self._usual)
+        faults = self.faults
         late = self._random.random() * faults.late_ms / 1000
         lot = self._random.random() * 100
         if faults.token_seconds and not self._is_good(token):
@@ -63,7 +71,7 @@ class Day:
 
     def token(self) -> tuple[str, float]:
         """A new token, and when it ends in seconds since 1970."""
-        ends = self._clock() + self._faults.token_seconds
+        ends = self._clock() + self.faults.token_seconds
         return f"sig={ends:.3f}", ends
 
     def _is_good(self, token: str | None) -> bool:

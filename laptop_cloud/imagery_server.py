@@ -21,6 +21,8 @@ from laptop_cloud import processes
 from laptop_cloud.imagery_faults import TOKEN_PATH, Day, Faults
 
 STATS_PATH = "/_stats"
+FAULTS_PATH = "/_faults"
+"""`PUT /_faults?seconds=N` with Faults as JSON: another day for so many seconds."""
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -74,7 +76,7 @@ def application(
 
     @web.middleware
     async def counted(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if request.path == STATS_PATH or request.path.startswith(TOKEN_PATH):
+        if request.path in {STATS_PATH, FAULTS_PATH} or request.path.startswith(TOKEN_PATH):
             return await handler(request)
         async with turns:
             with counts.one_more():
@@ -92,13 +94,19 @@ def application(
             {"token": query, "msft:expiry": datetime.fromtimestamp(ends, UTC).isoformat()}
         )
 
+    async def change_day(request: web.Request) -> web.Response:
+        try:
+            changed = Faults(**await request.json())
+            day.become(changed, float(request.query.get("seconds", "inf")))
+        except (TypeError, ValueError) as error:
+            return web.Response(status=400, text=f"these faults make no sense: {error}")
+        return web.Response()
+
     async def file(request: web.Request) -> web.StreamResponse:
         fate = day.fate(request.query.get("sig"))
         await asyncio.sleep(fate.late_seconds)
         if fate.status is not None:
-            retry_after = (
-                {} if fate.status == 403 else {"Retry-After": f"{(faults or Faults()).retry_after_seconds}"}
-            )
+            retry_after = {} if fate.status == 403 else {"Retry-After": f"{day.faults.retry_after_seconds}"}
             return web.Response(status=fate.status, headers=retry_after)
         response = read_file(root, request)
         if fate.is_cut and isinstance(response.body, bytes) and request.transport is not None:
@@ -107,6 +115,7 @@ def application(
 
     app = web.Application(middlewares=[counted])
     app.router.add_get(STATS_PATH, stats)
+    app.router.add_put(FAULTS_PATH, change_day)
     app.router.add_get(TOKEN_PATH + "/{account}/{container}", token)
     app.router.add_get("/{path:.+}", file)  # and HEAD
     return app
