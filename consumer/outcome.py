@@ -122,6 +122,8 @@ def judge_delivery(
     if known.solo_deaths >= SOLO_DEATHS:
         reason = f"kills its worker: {known.solo_deaths} workers died while it ran alone"
         return Poison(known, Cause.SILENT_DEATH, reason)
+    if len(known.harmed) >= WORKERS_HARMED:
+        return Poison(known, Cause.WORKER, _harms(known))
     if known.fruitless >= MAX_FRUITLESS_ATTEMPTS:
         last_cause = known.past[-1].cause if known.past else Cause.SILENT_DEATH
         return Poison(known, last_cause, f"no progress in {known.fruitless} attempts")
@@ -284,12 +286,15 @@ def source_pause_seconds(tries: int) -> int:
     return int(min(FIRST_SOURCE_PAUSE_SECONDS * 2 ** min(tries - 1, 20), LONGEST_SOURCE_PAUSE_SECONDS))
 
 
+def _harms(message: TileMessage) -> str:
+    return f"harms workers: {', '.join(message.harmed)} became unfit with it"
+
+
 def _worker(after: TileMessage, worker: str, text: str) -> Return | Poison:
     harmed = tuple(dict.fromkeys((*after.harmed, fitting_word(worker))))
-    after = replace(after, harmed=harmed)
+    after = replace(after, harmed=harmed[:WORKERS_HARMED])
     if len(harmed) >= WORKERS_HARMED:
-        reason = f"harms workers: {', '.join(harmed)} became unfit with it, the last one by {text}"
-        return Poison(after, Cause.WORKER, reason, worker_unfit=text)
+        return Poison(after, Cause.WORKER, f"{_harms(after)}, the last one by {text}", worker_unfit=text)
     return Return(after, Cause.WORKER, 0, to_urgent=False, reason=text, worker_unfit=text)
 
 

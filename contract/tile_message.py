@@ -25,8 +25,9 @@ KEPT_ATTEMPTS = 4
 MAX_GENERATION = 9999
 MAX_COUNT = 100_000
 MAX_HARMED = 3
+MAX_HINT_CHARACTERS = 240
 _WORD = re.compile(r"[A-Za-z0-9._:/-]{0,120}")
-_CHECKPOINT = re.compile(r"[A-Za-z0-9._:/-]{0,240}")
+_CHECKPOINT = re.compile(rf"[A-Za-z0-9._:/-]{{0,{MAX_HINT_CHARACTERS}}}")
 _BLOCKS = re.compile(r"(?:.*/)?(\d{1,9})")
 
 
@@ -126,7 +127,9 @@ class TileMessage:
     def reached(self, checkpoint: str) -> TileMessage:
         """This message with a hint at `checkpoint`, if that has more blocks than the one it knows: then the
         tile made progress, and what was fruitless before counts no more. The blocks of a tile are finite, so
-        no tile makes progress for ever."""
+        no tile makes progress for ever. A name that no message could carry is no hint."""
+        if not _CHECKPOINT.fullmatch(checkpoint):
+            return self
         if checkpoint_blocks(checkpoint) <= checkpoint_blocks(self.checkpoint):
             return self
         return replace(self, checkpoint=checkpoint, fruitless=0)

@@ -136,6 +136,11 @@ def test_a_harmed_worker_is_remembered_however_many_attempts_follow():
     poison = end(WorkerUnfit("Xid 31"), message, worker="w3")
     assert isinstance(poison, Poison)
     assert poison.message.harmed == ("w1", "w2", "w3")
+    # Put back all the same, by a worker that had to leave at that moment.
+    verdict = judge_delivery(decode_message(poison.message.encode()), 12)
+    assert isinstance(verdict, Poison)
+    assert verdict.reason == "harms workers: w1, w2, w3 became unfit with it"
+    assert end(WorkerUnfit("Xid 31"), poison.message, worker="w4").message.harmed == ("w1", "w2", "w3")
 
 
 def test_a_tile_that_never_gets_anywhere_is_poison_in_the_end():
