@@ -254,13 +254,16 @@ def _check_newest(store: BlobStore, record: CommitRecord) -> None:
 
 
 def _remove_superseded(store: BlobStore, record: CommitRecord) -> None:
-    """Delete published artifacts of older generations that this one does not have."""
+    """Delete published artifacts of older generations that this one does not have. What an unreadable record
+    named stays: `fleetctl verify` calls it left over."""
     if record.generation == 1:
         return
     names = {artifact.name for artifact in record.artifacts}
     for generation in read_standing(store, record.dataset, record.tile).committed:
         if generation < record.generation:
-            older = read_commit(store, record.dataset, record.tile, generation)
+            older = None
+            with suppress(BadInput):
+                older = read_commit(store, record.dataset, record.tile, generation)
             for artifact in older.record.artifacts if older else ():
                 if artifact.name not in names:
                     store.delete(artifact_names.published(record.dataset, artifact.name))

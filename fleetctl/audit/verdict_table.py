@@ -10,6 +10,7 @@ from rich.table import Table
 
 from fleetctl.audit.beside import Beside
 from fleetctl.audit.faults import TileFinding
+from fleetctl.audit.repair import RepairPlan
 from fleetctl.audit.verdict import EXPLAINED, Standing, Verdict
 
 FAULTS_SHOWN = 20
@@ -56,6 +57,22 @@ def final_sentence(verdict: Verdict) -> str:
         parts.append(f"{verdict.left:,} of {verdict.asked:,} tiles are neither committed nor explained")
     remedy = f"; `fleetctl verify {verdict.job} --repair` mends what can be mended" if faults else ""
     return f"not complete: {' and '.join(parts)}{remedy}"
+
+
+def plan_sentences(plan: RepairPlan) -> Iterator[str]:
+    """What a repair is going to do, and what it leaves."""
+    if plan.is_empty:
+        yield "there is nothing to repair"
+    if plan.to_publish:
+        yield f"repair finishes the publication of {len(plan.to_publish):,} tiles"
+    if plan.to_remove:
+        yield f"repair removes left-over artifacts of {len(plan.to_remove):,} tiles"
+    if plan.to_redo:
+        yield f"repair revokes {len(plan.to_redo):,} tiles and asks for them again"
+    if plan.to_ask:
+        yield f"repair asks for {len(plan.to_ask):,} tiles again, in case they have no message"
+    if plan.poisoned:
+        yield f"{plan.poisoned:,} poisoned tiles stay as they are: `fleetctl poison replay` asks for them again"
 
 
 def verdict_json(verdict: Verdict, findings: Sequence[TileFinding]) -> dict[str, Any]:
