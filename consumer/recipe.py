@@ -140,7 +140,8 @@ class Checkpointing(Protocol):
 
     Its `prepare` makes `Prepared.blocks`, with everything in the fingerprint that a block's bytes follow from.
     Its `infer` puts `blocks.take_restored()` in its place, goes on with the block after those, and calls
-    `blocks.finish` after each one, with views that nobody writes to any more. Progress counts the whole tile.
+    `blocks.finish` after each one, with views that nobody writes to any more. Progress counts the whole tile,
+    and its first report, before any work of its own, says how much of it was restored.
     """
 
     def fingerprint(self) -> Fingerprint | None:

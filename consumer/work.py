@@ -53,8 +53,8 @@ class Work:
     attempt: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
     stage: Stage = Stage.RECEIVED
     progress: float = 0.0
-    progress_before: float = 0.0
-    """Share of the stage that an earlier attempt did."""
+    progress_before: float | None = 0.0
+    """Share of the stage that an earlier attempt did; None: the recipe's first report will tell."""
     stage_began: float = field(default_factory=time.monotonic)
     last_progress: float = field(default_factory=time.monotonic)
     seconds: dict[Stage, float] = field(default_factory=dict)
@@ -105,11 +105,7 @@ class Work:
     @property
     def gained(self) -> float:
         """Share of the stage that this attempt did itself."""
-        return max(0.0, self.progress - self.progress_before)
-
-    def begin_at(self, share: float) -> None:
-        """The stage goes on from where an earlier attempt was."""
-        self.progress = self.progress_before = share
+        return 0.0 if self.progress_before is None else max(0.0, self.progress - self.progress_before)
 
     def enter(self, stage: Stage) -> None:
         """Begin a stage; ends the attempt here when it was stopped or lost its lease."""
@@ -130,6 +126,8 @@ class Work:
 
     def report_progress(self, share: float) -> None:
         """Called by the recipe; only what moves forward counts as progress."""
+        if self.progress_before is None:
+            self.progress_before = share
         if share > self.progress:
             self.progress = min(share, 1.0)
             self.last_progress = time.monotonic()

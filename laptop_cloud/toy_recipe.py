@@ -128,6 +128,7 @@ class ToyRecipe:
         """The digest of all blocks in their order: one that is lost, doubled or foreign shows in it."""
         restored = blocks.take_restored()
         results = [bytes(result) for (result,) in restored]
+        progress(len(results) / self._blocks)
         for number in range(len(results), self._blocks):
 
             def of_all(share: float, before: int = number) -> None:

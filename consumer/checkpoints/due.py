@@ -22,4 +22,6 @@ def remaining_seconds(
     """
     if gained > 0:
         return elapsed_seconds * (1 - progress) / gained
-    return max(0.0, median_seconds - elapsed_seconds) if median_seconds is not None else 0.0
+    if median_seconds is None:
+        return 0.0
+    return max(0.0, (1 - progress) * median_seconds - elapsed_seconds)

@@ -61,8 +61,8 @@ class InferStage:
         if work.prepared.is_empty:
             return
         work.enter(Stage.INFER)
-        if work.blocks is not None:
-            work.begin_at(work.blocks.restored / work.blocks.total)
+        if work.blocks is not None and work.blocks.restored:
+            work.progress_before = None
         self.busy.enter()
         try:
             with self.checkpoints.beside(work):

@@ -133,6 +133,7 @@ class Engine:
         todo, done_rows = without_restored(todo, whole.quantised, whole.scales, finished)
         both, done = 2 * int(land.sum()), 2 * int(land[:done_rows].sum())
         tracker = Progress(both, progress, stop, done=done)
+        tracker.begin()
         for rows, sensors in self._sensors_of(cube, todo):
             block = self._infer_sensors(sensors, land[rows], keep_floats=keep_floats, progress=tracker)
             whole.quantised[rows] = block.quantised

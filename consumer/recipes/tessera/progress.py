@@ -28,6 +28,11 @@ class Progress:
         self._report = report
         self._stop = stop
 
+    def begin(self) -> None:
+        """Report what an earlier attempt did, where it did something."""
+        if self._done and self._report is not None:
+            self._report(self._done / self._total)
+
     def done(self, _part: str) -> None:
         """Called after each part of the work; raises Stopped once the event is set."""
         if self._stop is not None and self._stop.is_set():

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from threading import Event
 
 import pytest
 
+from consumer.checkpoints.keep import FIXED_SECONDS
 from contract import artifact_names, ledger_events
 from contract.errors import StorageUnavailable, WorkerUnfit
 from contract.ledger import LedgerReader
@@ -232,3 +234,53 @@ def test_a_recipe_without_blocks_costs_no_request(world):
     finish(worker, take(worker))
     assert asked
     assert not [name for name in asked if name.startswith("checkpoints/")]
+
+
+def test_a_tile_that_takes_long_is_saved_now_and_then_and_a_quick_one_is_not(world):
+    job = ask(world, infer_seconds="0.6")
+    often = {"checkpoint_every_seconds": 0.05}
+    slow = StepWorker(world, "slow", **often, checkpoint_tiles_over_seconds=0.1)
+    work = take(slow)
+    stop_after(work, 5)
+    infer(slow, work)
+    assert work.saved_blocks > 0
+    assert checkpoints_of(world, job)
+    world.now += 100
+    quick = StepWorker(world, "quick", **often, checkpoint_tiles_over_seconds=60)
+    before = checkpoints_of(world, job)
+    other = take(quick)
+    infer(quick, other)
+    assert checkpoints_of(world, job) == before
+
+
+def test_the_time_that_a_save_takes_follows_from_the_bytes_that_are_not_stored(world):
+    ask(world)
+    worker = StepWorker(world, "w1")
+    work = take(worker)
+    assert worker.parts.checkpoints.save_seconds(work) == 0
+    stop_after(work, 4)
+    infer(worker, work)
+    assert worker.parts.checkpoints.save_seconds(work) > FIXED_SECONDS
+    worker.parts.checkpoints.save(work)
+    assert worker.parts.checkpoints.save_seconds(work) == 0
+
+
+def test_a_late_upload_leaves_nothing_behind_a_commit(world):
+    """The uploading thread is at a checkpoint when the tile is committed: the deletion comes after it."""
+    job = ask(world)
+    worker = StepWorker(world, "w1")
+    work = take(worker)
+    infer(worker, work)
+    begun = Event()
+
+    def slowly() -> None:
+        begun.set()
+        work.stop.wait(0.2)
+        worker.parts.checkpoints._upload(work, blocks, plan)
+
+    blocks, plan = work.blocks, work.plan
+    worker.parts.checkpoints._uploads.submit(slowly)
+    assert begun.wait(5)
+    worker.parts.steps.upload(work)
+    worker.parts.steps.settle(work)
+    assert checkpoints_of(world, job) == []
