@@ -12,6 +12,8 @@ from pathlib import Path
 from consumer.departure import Departure, decode_departure, encode_departure
 
 MAX_BYTES = 4096
+WRITTEN_WITHIN_SECONDS = 0.2
+"""A shell makes the file first and writes to it then: `echo '{"drain": true}' > halt.txt` is no eviction."""
 
 
 class HaltFile:
@@ -25,18 +27,26 @@ class HaltFile:
     def look(self) -> Departure | None:
         """What the file asks for now; None while there is none. Without a deadline of its own the grace counts
         from when it was first seen."""
+        data = self._read()
+        if data is None:
+            return None
+        now = time.monotonic()
+        if self._first_seen is None:
+            self._first_seen = now
+        if not data and now - self._first_seen < WRITTEN_WITHIN_SECONDS:
+            return None
+        return decode_departure(data, self._first_seen + self._grace_seconds)
+
+    def _read(self) -> bytes | None:
         if self._path is None:
             return None
         try:
             with self._path.open("rb") as file:
-                data = file.read(MAX_BYTES)
+                return file.read(MAX_BYTES)
         except FileNotFoundError:
             return None
         except OSError:
-            data = b""  # it is there, whatever it says
-        if self._first_seen is None:
-            self._first_seen = time.monotonic()
-        return decode_departure(data, self._first_seen + self._grace_seconds)
+            return b""  # it is there, whatever it says
 
 
 def write_halt_file(path: Path, departure: Departure) -> None:

@@ -62,6 +62,8 @@ def test_the_grace_of_a_touched_file_counts_from_its_first_sight(tmp_path):
     halt = HaltFile(tmp_path / "halt.txt", 25)
     assert halt.look() is None
     (tmp_path / "halt.txt").touch()
+    assert halt.look() is None  # it may still be written to
+    wait_for(lambda: halt.look() is not None, "the file to be believed", 10)
     first = halt.look()
     assert first.deadline == pytest.approx(time.monotonic() + 25, abs=5)
     assert halt.look() == first
@@ -73,7 +75,9 @@ def test_a_full_disk_still_tells_of_an_eviction_but_makes_none_of_a_drain(tmp_pa
 
     monkeypatch.setattr("pathlib.Path.write_bytes", full)
     write_halt_file(tmp_path / "halt.txt", PREEMPT)
-    assert HaltFile(tmp_path / "halt.txt", 25).look().is_eviction
+    halt = HaltFile(tmp_path / "halt.txt", 25)
+    wait_for(lambda: halt.look() is not None, "the empty file to be believed", 10)
+    assert halt.look().is_eviction
     with pytest.raises(OSError, match="space"):
         write_halt_file(tmp_path / "drain.txt", DRAIN)
 
