@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -104,19 +104,11 @@ def machines(cloud: LaptopCloud, wanted: Machines) -> Iterator[MachineRoom]:
         yield started
 
 
-def cores_of(number: int, count: int, cores: Sequence[int]) -> tuple[int, ...]:
-    """Those of VM `number` (from 0) of `count`: a share of its own, or one in turn when there are too few."""
-    if count >= len(cores):
-        return (cores[number % len(cores)],)
-    return tuple(cores[number * len(cores) // count : (number + 1) * len(cores) // count])
-
-
 def _spec(cloud: LaptopCloud, wanted: Machines, number: int) -> VmSpec:
     memory = int(psutil.virtual_memory().total * MEMORY_SHARE / wanted.count)
     return VmSpec(
         f"laptop-{number + 1}",
         slots=wanted.slots,
-        cores=cores_of(number, wanted.count, sorted(os.sched_getaffinity(0))),
         environ={
             "TILEFLEET_CONSUMER_MEMORY_BYTES": str(memory),
             # One for all: the weights and boundaries of several VMs are the same on one laptop.

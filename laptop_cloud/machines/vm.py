@@ -45,8 +45,6 @@ class VmSpec:
     """After `consumer run --slots N`."""
     environ: Mapping[str, str] = field(default_factory=dict)
     """Over the variables that every VM gets."""
-    cores: tuple[int, ...] = ()
-    """Of this machine; empty: all."""
     has_gpu: bool = False
     """Whether it claims a GPU, which the toy recipe alone can work with."""
     restart_seconds: float | None = None
@@ -220,8 +218,6 @@ class LaptopVm:
 
     def _start_service(self) -> None:
         entry, handles = self._disk.entry()
-        if self.spec.cores:
-            entry += ["taskset", "--cpu-list", ",".join(map(str, self.spec.cores))]
         command = [sys.executable, "-m", "consumer", "run", "--slots", str(self.spec.slots)]
         self._service = self._start_process(
             [*command, *self.spec.arguments],
