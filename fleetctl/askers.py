@@ -6,7 +6,7 @@ dropped, so a message in one name only would be lost to the others the moment th
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -67,7 +67,7 @@ def queue_of(queues: FleetQueues, job: Job) -> TileQueue:
     return queues.urgent if job.is_urgent else queues.tiles
 
 
-def reopen_finished(store: BlobStore, jobs: Collection[Job], *, reason: str, now: datetime) -> None:
+def reopen_finished(store: BlobStore, jobs: Iterable[Job], *, reason: str, now: datetime) -> None:
     """A finished job that is asked a tile again is running again."""
     for job in jobs:
         reopen(store, job, reason=reason, now=now)

@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 import typer
 
-from fleetctl.commands import job, poison, results, verify
+from fleetctl.commands import job, poison, redo, results, verify
 
 app = typer.Typer(
     help="Watch a fleet, and see what its jobs came to.",
@@ -20,6 +20,7 @@ for command in (results.status, results.summary, results.mosaic, results.export)
     app.command()(command)
 app.command()(verify.verify)
 app.command()(job.jobs)
+app.command()(redo.redo)
 app.add_typer(job.group, name="job")
 app.add_typer(poison.group, name="poison")
 

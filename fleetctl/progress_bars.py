@@ -21,9 +21,11 @@ def tile_progress(console: Console, doing: str, tiles: int) -> Iterator[Callable
 
 
 @contextmanager
-def listing_progress(console: Console, doing: str) -> Iterator[Callable[[int, int], None]]:
+def listing_progress(
+    console: Console, doing: str, *, unit: str = "blobs"
+) -> Iterator[Callable[[int, int], None]]:
     """A bar over blobs; the block tells how many it saw, and about how many there are."""
-    with _bar(console, "blobs") as bar:
+    with _bar(console, unit) as bar:
         task = bar.add_task(doing, total=None, extra="")
 
         def on_blobs(seen: int, expected: int) -> None:
@@ -32,6 +34,14 @@ def listing_progress(console: Console, doing: str) -> Iterator[Callable[[int, in
             bar.update(task, completed=seen, total=max(seen, expected), extra=speed)
 
         yield on_blobs
+
+
+@contextmanager
+def batch_progress(console: Console, doing: str, tiles: int) -> Iterator[Callable[[int], None]]:
+    """The same, told of several tiles at a time."""
+    with _bar(console, "tiles") as bar:
+        task = bar.add_task(doing, total=tiles, extra="")
+        yield lambda count: bar.advance(task, count)
 
 
 @contextmanager

@@ -1,0 +1,140 @@
+"""Which committed tiles of a job are to be done again: those of a list, the corrupt ones, those that match."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+
+from contract import artifact_names
+from contract.blob_store import BlobStore
+from contract.commit_record import MAX_COMMIT_BYTES, CommitRecord, CommittedArtifact, decode_commit
+from contract.errors import BadInput, NotFound
+from contract.tile_id import TileId, parse_tile
+from fleetctl.ahead import read_ahead
+from fleetctl.campaign.history import JobHistory, ListedCommit
+from fleetctl.redo.condition import Condition, flatten
+
+SHOWN_FIELDS = 40
+OnTile = Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True)
+class RedoTile:
+    """One tile, and which of its generations no longer counts."""
+
+    tile: TileId
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What a person asked for, as tiles."""
+
+    tiles: tuple[RedoTile, ...]
+    left_out: int = 0
+    """Asked tiles that have no result which could be redone: they are queued, or poisoned, or not published."""
+    examples: tuple[str, ...] = field(default=())
+    """Why, for a few of them."""
+
+
+def choose_listed(history: JobHistory, wanted: Iterable[str]) -> Choice:
+    """The tiles of these names. BadInput names one that is no tile, or that the job does not ask."""
+    asked = {tile.name: tile for tile in history.asked}
+    commits = {commit.tile: commit for commit in history.commits}
+    names = dict.fromkeys(wanted)
+    for name in names:
+        if parse_tile(name).name not in asked:
+            close = get_close_matches(name, asked, n=1)
+            hint = f"; did you mean {close[0]}?" if close else ""
+            raise BadInput(f"{history.job.id} does not ask {name}{hint}")
+    tiles = [asked[name] for name in names]
+    done = [redo_tile(tile, commits[tile.path_name]) for tile in tiles if tile.path_name in commits]
+    return Choice(tuple(done), left_out=len(tiles) - len(done))
+
+
+def choose_where(
+    store: BlobStore, history: JobHistory, condition: Condition, connections: int, on_tile: OnTile
+) -> Choice:
+    """The tiles whose commits match. BadInput names the known fields where a commit has none of that name."""
+    chosen: list[RedoTile] = []
+    known: set[str] = set()
+    for tile, commit, record in _records(store, history, connections):
+        if record is None:
+            raise BadInput(f"{commit.blob_name} is damaged: redo it with --corrupt first")
+        facts = flatten({**record.provenance, **record.done})
+        known |= facts.keys()
+        if condition.holds(facts):
+            chosen.append(redo_tile(tile, commit))
+        on_tile()
+    if history.commits:
+        _check_fields(condition, known)
+    return Choice(tuple(chosen), left_out=len(history.asked) - len(history.commits))
+
+
+def choose_corrupt(store: BlobStore, history: JobHistory, connections: int, on_tile: OnTile) -> Choice:
+    """The published tiles whose files are missing, or have another length or stored MD5 than was committed."""
+    chosen: list[RedoTile] = []
+    examples: list[str] = []
+    commits = [commit for commit in history.commits if commit.is_published]
+    tiles = {tile.path_name: tile for tile in history.asked}
+
+    def check(commit: ListedCommit) -> str:
+        record = _read_record(store, commit)
+        return "its commit is damaged" if record is None else what_is_wrong(store, record)
+
+    for commit, problem in read_ahead(check, commits, connections):
+        if problem:
+            chosen.append(redo_tile(tiles[commit.tile], commit))
+            examples.append(f"{commit.tile}: {problem}")
+        on_tile()
+    return Choice(tuple(chosen), left_out=len(history.asked) - len(commits), examples=tuple(examples[:5]))
+
+
+def what_is_wrong(store: BlobStore, record: CommitRecord) -> str:
+    """The first thing that the store says differently from the commit; empty: nothing."""
+    for artifact in record.artifacts:
+        if problem := _artifact_problem(store, record.dataset, artifact):
+            return f"{artifact.name} {problem}"
+    return ""
+
+
+def redo_tile(tile: TileId, commit: ListedCommit) -> RedoTile:
+    """The tile with the generation that its listed commit is of."""
+    return RedoTile(tile, int(commit.blob_name.rpartition("/g")[2]))
+
+
+def _artifact_problem(store: BlobStore, dataset: str, artifact: CommittedArtifact) -> str:
+    try:
+        info = store.info(artifact_names.published(dataset, artifact.name))
+    except NotFound:
+        return "is gone"
+    if info.length != artifact.length:
+        return f"has {info.length} bytes, {artifact.length} were committed"
+    if info.md5 is None or info.md5.hex() != artifact.md5:
+        return "has another MD5 than was committed"
+    return ""
+
+
+def _records(
+    store: BlobStore, history: JobHistory, connections: int
+) -> Iterable[tuple[TileId, ListedCommit, CommitRecord | None]]:
+    tiles = {tile.path_name: tile for tile in history.asked}
+    for commit, record in read_ahead(lambda one: _read_record(store, one), history.commits, connections):
+        yield tiles[commit.tile], commit, record
+
+
+def _read_record(store: BlobStore, commit: ListedCommit) -> CommitRecord | None:
+    """None: it is damaged."""
+    try:
+        return decode_commit(store.read(commit.blob_name, max_bytes=MAX_COMMIT_BYTES).data)
+    except (BadInput, ValueError):
+        return None
+
+
+def _check_fields(condition: Condition, known: set[str]) -> None:
+    for name in sorted(condition.fields - known):
+        close: Sequence[str] = get_close_matches(name, known, n=1)
+        hint = f"did you mean {close[0]}? " if close else ""
+        fields = ", ".join(sorted(known)[:SHOWN_FIELDS])
+        raise BadInput(f"--where: no commit says {name!r}; {hint}known: {fields}")
