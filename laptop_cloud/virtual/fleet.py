@@ -7,8 +7,9 @@ import threading
 import time
 import traceback
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -16,6 +17,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from consumer import lease
 from contract.commit import revoke
 from contract.errors import BadInput
 from contract.recipe import find_recipe
@@ -141,6 +143,7 @@ def run(scenario: Scenario, seed: int, *, prepare: Callable[[World], None] = lam
     with (
         tempfile.TemporaryDirectory(prefix="virtual-fleet-", dir=folder_home) as folder,
         substituted(_replacements(world), log=_Notes(world.faults)),
+        _seldom_looking(),
     ):
         world.ask()
         prepare(world)
@@ -152,6 +155,18 @@ def run(scenario: Scenario, seed: int, *, prepare: Callable[[World], None] = lam
         kernel.run()
     world.settle_account()
     return world
+
+
+@contextmanager
+def _seldom_looking() -> Iterator[None]:
+    """A lease thread that nothing wakes looks once a second, to be robust. In virtual time it is always woken,
+    and looking would be most of what a run does."""
+    usual = lease.LONGEST_PAUSE_SECONDS
+    lease.LONGEST_PAUSE_SECONDS = LOOK_SECONDS
+    try:
+        yield
+    finally:
+        lease.LONGEST_PAUSE_SECONDS = usual
 
 
 class _Notes:

@@ -80,7 +80,7 @@ class Kernel:
 
     def spawn(self, process: Process, body: Callable[[], None]) -> Task:
         """Begin a task now; it runs when this one waits."""
-        task = Task(process, body)
+        task = Task(process, body, label=self.current.label if self.current is not None else "")
         task.thread = greenlet(lambda: self._run_body(task), parent=self._hub)
         process.tasks[task] = None
         self.wake(task)

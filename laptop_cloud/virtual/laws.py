@@ -9,18 +9,12 @@ from contract import artifact_names
 from contract.commit import read_commit, read_standing
 from contract.errors import NotFound
 from contract.json_text import parse_object
-from contract.outcomes import Cause, Outcome
+from contract.outcomes import Outcome
 from contract.tile_id import TileId
+from laptop_cloud.virtual.charges import DESERVED
 from laptop_cloud.virtual.recipe import ARTIFACTS, artifact_bytes, artifact_name
 from laptop_cloud.virtual.scenario import Nature
 from laptop_cloud.virtual.world import Broken, World
-
-DESERVED = {
-    Nature.BAD: Cause.TILE,
-    Nature.KILLER: Cause.SILENT_DEATH,
-    Nature.HARMFUL: Cause.WORKER,
-}
-"""Why tiles of these natures end as poison; all others are innocent."""
 
 
 def broken_laws(world: World) -> list[Broken]:
@@ -33,6 +27,7 @@ def broken_laws(world: World) -> list[Broken]:
         *_published_bytes(world),
         *_nothing_is_deleted_unseen(world),
         *_staging_is_explained(world),
+        *_checkpoints_are_explained(world),
         *(Broken("no program meets an error that it did not expect", fault) for fault in world.faults),
     ]
 
@@ -110,6 +105,19 @@ def _staging_is_explained(world: World) -> Iterator[Broken]:
         _, _, tile, _, attempt, *_ = name.split("/")
         if attempt not in world.cut_off:
             yield Broken("staging is cleared", f"{name} was left by an attempt that nothing disturbed", tile)
+
+
+def _checkpoints_are_explained(world: World) -> Iterator[Broken]:
+    """Who commits a tile clears all its checkpoints, unless it was cut off; a late attempt may save one more."""
+    tiles = {tile.path_name: tile for tile in world.tiles}
+    for name in world.store().names("checkpoints/"):
+        _, _, tile, generation, attempt, *_ = name.split("/")
+        committed = read_commit(
+            world.store(), world.job.dataset, tiles[tile], int(generation.removeprefix("g"))
+        )
+        is_cut_off = committed is not None and committed.record.attempt in world.cut_off
+        if committed is not None and not is_cut_off and attempt not in world.late:
+            yield Broken("checkpoints are cleared after the commit", f"{name} is still there", tile)
 
 
 def _poison_cause(world: World, tile: TileId) -> str | None:

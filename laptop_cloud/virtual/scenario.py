@@ -99,6 +99,18 @@ class Scenario:
     longest_days: float = 365.0
     """By when it must have ended, or it never does."""
 
+    @property
+    def has_unexplained_silence(self) -> bool:
+        """Whether an attempt may fall silent, as far as others can tell, without an eviction that explains it."""
+        storage, machines = self.storage, self.machines
+        return any(
+            (
+                *(storage.refused_share, storage.lost_answer_share, storage.outages_per_day),
+                *(storage.slow_spells_per_day, machines.crashes_per_vm_hour, machines.crashes_per_write),
+                machines.freezes_per_vm_hour,
+            )
+        )
+
 
 def bad_days(tiles: int, *, evictions_per_vm_hour: float = 0.5) -> Scenario:
     """Everything at once, and more often than any cloud would: what the laws are tried against.

@@ -174,6 +174,8 @@ class VirtualFuture:
 
     def __init__(self, kernel: Kernel, call: Callable[[], Any]) -> None:
         self._call: Callable[[], Any] | None = call
+        self._kernel = kernel
+        self._label = kernel.current.label if kernel.current is not None else ""
         self._has_ended = VirtualEvent(kernel)
         self._answer: Any = None
         self._error: BaseException | None = None
@@ -183,6 +185,8 @@ class VirtualFuture:
         call, self._call = self._call, None
         if call is None:
             return
+        if self._kernel.current is not None:
+            self._kernel.current.label = self._label  # a lane works for one after the other
         try:
             self._answer = call()
         except Exception as error:  # noqa: BLE001 - raised again where the answer is wanted

@@ -18,6 +18,7 @@ from consumer.patience import Patience
 from consumer.settings import Settings
 from consumer.work import Work
 from contract.errors import StorageError, StorageUnavailable
+from laptop_cloud.virtual.charges import note_charges
 from laptop_cloud.virtual.kernel import Kernel, Process
 from laptop_cloud.virtual.threads import VirtualEvent, VirtualLock
 from laptop_cloud.virtual.trouble import ProcessFaults, StorageMood
@@ -147,6 +148,7 @@ class VirtualWorker:
             return False
         for work in works:
             self.parts.state.on_received(work)
+            note_charges(self.world, work.message)
             self._in_hand += 1
             if work.is_solo:
                 self._parked.append(work)
@@ -181,6 +183,8 @@ class VirtualWorker:
             self._in_hand -= 1
             if work.error is not None or self.process.has_ended:
                 world.cut_off.add(work.attempt)
+            if work.has_lost_lease:
+                world.late.add(work.attempt)
             world.note(work.tile_name, f"attempt {work.attempt} ends: {self._end_of(work)}")
             if self._in_hand == 0 and self._departure is not None:
                 self._none_left.set()

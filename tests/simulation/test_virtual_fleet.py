@@ -11,14 +11,14 @@ from laptop_cloud.virtual.fleet import run
 from laptop_cloud.virtual.laws import broken_laws
 from laptop_cloud.virtual.scenario import bad_days
 
-TILES = 200
+TILES = 150
 
 
 def sentences(world):
     return [broken.sentence for broken in broken_laws(world)]
 
 
-@pytest.mark.parametrize("seed", range(1, 7))
+@pytest.mark.parametrize("seed", range(1, 5))
 def test_the_laws_hold_after_bad_days(seed):
     world = run(bad_days(TILES, evictions_per_vm_hour=2.0), seed)
     assert sentences(world) == [], f"seed {seed}"
