@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 import typer
 
-from fleetctl.commands import job, poison, redo, results, verify
+from fleetctl.commands import explain, job, poison, redo, results, verify
 
 app = typer.Typer(
     help="Watch a fleet, and see what its jobs came to.",
@@ -19,6 +19,7 @@ app = typer.Typer(
 for command in (results.status, results.summary, results.mosaic, results.export):
     app.command()(command)
 app.command()(verify.verify)
+app.command(context_settings={"ignore_unknown_options": True})(explain.explain)  # -33.95,18.45 is no option
 app.command()(job.jobs)
 app.command()(redo.redo)
 app.add_typer(job.group, name="job")

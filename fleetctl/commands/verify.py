@@ -38,7 +38,7 @@ def verify(
     from fleetctl.audit.repair import are_empty, plan_repair
     from fleetctl.audit.verdict_table import print_verdict, verdict_json
     from fleetctl.audit.verify import verify as verify_job
-    from fleetctl.campaign.history import choose_job
+    from fleetctl.campaign.job_list import choose_job
     from fleetctl.progress_bars import listing_progress
 
     if repair and as_json:
