@@ -67,7 +67,7 @@ class LeaseKeeper:
             self._kept[work.attempt] = _Kept(work, self._next_due())
         self._changed.set()
 
-    def release(self, work: Work) -> Received:
+    def release(self, work: Work) -> Received | None:
         """Stop renewing and return the newest receipt, which nobody else will change any more.
         Waits for a renewal that is under way. A second call returns the same."""
         with self._lock:
@@ -138,7 +138,8 @@ class LeaseKeeper:
     def _renew(self, kept: _Kept, body: str | None) -> None:
         if kept.is_released:
             return  # settled or handed back at this moment: the receipt is somebody's last one
-        kept.work.held = self._queues.renew(kept.work.held, self.lease_seconds, body=body)
+        if kept.work.held is not None:  # a second attempt has no lease: only its progress is watched
+            kept.work.held = self._queues.renew(kept.work.held, self.lease_seconds, body=body)
         kept.due = self._next_due()
 
     def _next_due(self) -> float:

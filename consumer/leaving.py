@@ -86,7 +86,7 @@ class Leaving:
 
     def free(self, stages: frozenset[Stage], departure: Departure) -> None:
         """Return the works that are in one of these stages, several at a time."""
-        works = [work for work in self.keeper.held() if work.stage in stages]
+        works = [work for work in self.keeper.held() if work.stage in stages or work.is_second]
         for work in works:
             work.end_early(Stopped(f"{work.tile_name}: {departure.reason}"))
         if not works:
@@ -97,6 +97,10 @@ class Leaving:
     def _return(self, work: Work, departure: Departure) -> None:
         if not work.claim():
             return  # its own thread settles it at this moment
+        if work.is_second:
+            self.keeper.release(work)
+            self.reporter.second_attempt_ended(work, departure.reason)
+            return
         decision = self._judge(work, departure)
         self.keeper.release(work)
         decision = _in_time(decision, departure, time.monotonic())

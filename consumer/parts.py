@@ -30,6 +30,7 @@ from consumer.patience import Patience
 from consumer.prefetch import ByteBudget
 from consumer.recent_lines import RecentLines
 from consumer.report import Identity, Reporter
+from consumer.second_attempts import SecondAttempts
 from consumer.settings import Settings
 from consumer.shared_state import SharedState
 from consumer.stages.download import DownloadStage
@@ -46,6 +47,8 @@ from contract.fleet import Fleet
 from contract.fleet_queues import FleetQueues
 from contract.ledger import LedgerWriter
 
+LOOKS_PER_LEASE = 3
+"""At the tail, by an idle worker."""
 DISK_FAULTS = frozenset({errno.EROFS, errno.EIO, errno.ENOSPC, errno.EDQUOT})
 
 
@@ -62,6 +65,7 @@ class Parts:
     leaving: Leaving
     checkpoints: Checkpoints
     health: HealthWatch
+    second_attempts: SecondAttempts
     drain: DrainRequest
 
 
@@ -147,6 +151,9 @@ def build_parts(
         ),
         checkpoints=checkpoints,
         health=HealthWatch(look, keeper.held, state.on_unfit, settings.heartbeat_seconds),
+        second_attempts=SecondAttempts(
+            store, jobs, keeper, reporter, worker, state.pace, settings.lease_seconds / LOOKS_PER_LEASE
+        ),
         drain=DrainRequest(store, identity.vm, settings.heartbeat_seconds),
     )
 
@@ -177,6 +184,7 @@ def build_worker(
         reporter=parts.reporter,
         leaving=parts.leaving,
         health=parts.health,
+        second_attempts=parts.second_attempts,
         drain=parts.drain,
         told=[halt.look, notices, lambda: signals.departure(settings.grace_seconds)],
         is_finished=is_finished,

@@ -96,8 +96,29 @@ class Reporter:
             ledger_events.TILE_RECEIVED,
             **_tile(work.message),
             attempt=work.attempt,
-            delivery_count=work.held.delivery_count,
-            queue=work.held.queue_name,
+            delivery_count=work.held.delivery_count if work.held else 0,
+            queue=work.held.queue_name if work.held else "",
+        )
+
+    def second_attempt(self, work: Work, number: int, reason: str) -> None:
+        """An attempt beside the message's holder begins."""
+        self._ledger.write(
+            ledger_events.SECOND_ATTEMPT,
+            **_tile(work.message),
+            attempt=work.attempt,
+            number=number,
+            reason=reason[:500],
+        )
+
+    def second_attempt_ended(self, work: Work, reason: str) -> None:
+        """It came to nothing."""
+        self._ledger.write(
+            ledger_events.SECOND_ATTEMPT_ENDED,
+            **_tile(work.message),
+            attempt=work.attempt,
+            reason=reason[:500],
+            stage=work.stage.value,
+            seconds={stage.value: round(seconds, 3) for stage, seconds in dict(work.seconds).items()},
         )
 
     def stage_ended(self, work: Work, stage: Stage, seconds: float) -> None:
@@ -243,4 +264,7 @@ def _held_tile(work: Work) -> HeldTile:
         progress=round(work.progress, 3),
         since=since.isoformat(timespec="seconds"),
         job=work.message.job,
+        generation=work.message.generation,
+        is_solo=work.is_solo,
+        is_second=work.is_second,
     )

@@ -12,12 +12,16 @@ import structlog
 from consumer.prefetch import StageTimes, stage_limit_seconds
 from consumer.settings import Settings
 from consumer.stages.infer import BusyShare
+from consumer.tail import Pace
 from consumer.work import Stage, Work
 from contract import log_lines
 from contract.heartbeat import WorkerState
 
 log = structlog.get_logger()
 
+LEAST_MEASURED = 3
+"""Tiles before a stage's usual time is known well enough to call another one slow."""
+SILENT_HEARTBEATS = 3
 KEPT_SECONDS = 200
 """Measured stages that count for a stage's limit: enough for a 95th percentile."""
 
@@ -106,6 +110,18 @@ class SharedState:
         """Median of what inference took; None before the first tile."""
         with self._lock:
             return statistics.median(self.times.infer) if self.times.infer else None
+
+    def pace(self) -> Pace:
+        """What is slow and what is silent, by what was measured here."""
+        with self._lock:
+            usual = {
+                stage.value: statistics.median(measured)
+                for stage, measured in self.stage_seconds.items()
+                if len(measured) >= LEAST_MEASURED
+            }
+        lease_seconds = self.settings.lease_seconds
+        silent_seconds = lease_seconds + SILENT_HEARTBEATS * self.settings.heartbeat_seconds
+        return Pace(usual, silent_seconds=silent_seconds, least_seconds=lease_seconds)
 
     def _notify(self) -> None:
         with self.wake:

@@ -95,7 +95,7 @@ class Suspicion:
         cause = classify(error)
         if cause is Cause.WORKER:
             self._blame_worker(describe(error))
-        if cause is not Cause.TILE or seconds > AT_ONCE_SECONDS:
+        if cause is not Cause.TILE or seconds > AT_ONCE_SECONDS or work.is_second:
             return
         self._test_worker(work, error)
         with self._lock:

@@ -46,8 +46,8 @@ class Work:
 
     message: TileMessage
     """As it was received: what the attempt's reported end is added to."""
-    held: Received
-    """Under the newest receipt; LeaseKeeper replaces it."""
+    held: Received | None
+    """Under the newest receipt; LeaseKeeper replaces it. None: a second attempt, whose message another worker holds."""
     is_solo: bool = False
     """A suspect: nothing runs beside it."""
     attempt: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
@@ -92,6 +92,11 @@ class Work:
     stop_reason: TilefleetError | None = None
     _claim: threading.Lock = field(default_factory=threading.Lock)
     _is_claimed: bool = False
+
+    @property
+    def is_second(self) -> bool:
+        """Made beside the holder of the tile's message: nothing is charged, returned or deleted for it."""
+        return self.held is None
 
     @property
     def tile_name(self) -> str:

@@ -32,6 +32,7 @@ from consumer.orders import Orders
 from consumer.pipeline import Pipeline, StageSpec
 from consumer.prefetch import ByteBudget
 from consumer.report import Reporter
+from consumer.second_attempts import SecondAttempts
 from consumer.shared_state import SharedState
 from consumer.stages.receive import ReceiveStage
 from consumer.work import Work
@@ -81,6 +82,7 @@ class Worker:
         reporter: Reporter,
         leaving: Leaving,
         health: HealthWatch,
+        second_attempts: SecondAttempts,
         drain: DrainRequest,
         told: Sequence[Callable[[], Departure | None]],
         is_finished: Callable[[], bool] | None,
@@ -95,6 +97,7 @@ class Worker:
         self._reporter = reporter
         self._leaving = leaving
         self._health = health
+        self._second_attempts = second_attempts
         self._is_leaving = threading.Event()
         self._drain = drain
         self._orders = Orders([*told, drain.look, self._trouble])
@@ -177,6 +180,8 @@ class Worker:
                 idle_seconds = FIRST_IDLE_SECONDS
             elif self._receive.is_clearing:
                 continue
+            elif self._take_from_tail():
+                idle_seconds = FIRST_IDLE_SECONDS
             elif self._has_nothing_left():
                 return Departure("nothing left to do", None, is_eviction=False)
             else:
@@ -204,6 +209,17 @@ class Worker:
             else:
                 self._pipeline.submit(work)
         return works
+
+    def _take_from_tail(self) -> bool:
+        """Idle, and the queues show nothing: try a tile that somebody else is slow with, too."""
+        if self._left_to_receive is not None or self._state.in_hand():
+            return False
+        work = self._second_attempts.take()
+        if work is None:
+            return False
+        self._state.on_received(work)
+        self._pipeline.submit(work)
+        return True
 
     def _has_nothing_left(self) -> bool:
         if self._is_finished is None or self._state.in_hand():

@@ -50,6 +50,11 @@ class HeldTile:
     """When the stage began: UTC, ISO 8601."""
     job: str = ""
     """Who pays for it."""
+    generation: int = 1
+    is_solo: bool = False
+    """A suspect, which nobody else may try meanwhile."""
+    is_second: bool = False
+    """A second attempt: another worker holds the tile's message."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,6 +52,8 @@ class Job:
     """Groups the jobs of several years or regions that were asked together; often the id itself."""
     created: str
     """UTC, ISO 8601; not part of the id."""
+    second_attempts: int = 0
+    """How often idle workers may try a tile that its holder is slow with. Not part of the id; 0 in older records."""
 
     @property
     def id(self) -> str:
@@ -81,6 +83,7 @@ class Job:
                 "settings": dict(self.settings),
                 "campaign": self.campaign,
                 "created": self.created,
+                **({"second_attempts": self.second_attempts} if self.second_attempts else {}),
             }
         )
 
@@ -91,6 +94,7 @@ def decode_job(data: bytes) -> Job:
     if record.get("v") != VERSION:
         raise BadInput(f"the job record has version {record.get('v')!r}, this program knows {VERSION}")
     try:
+        record.setdefault("second_attempts", 0)
         job = Job(**{name: record[name] for name in Job.__dataclass_fields__})
     except (KeyError, TypeError) as error:
         raise BadInput(f"the job record lacks {error}") from error

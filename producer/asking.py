@@ -13,6 +13,7 @@ from contract.dataset import PARTIAL_YEAR, Dataset
 from contract.errors import BadInput
 from contract.job_store import read_dataset, read_job
 from contract.recipe import ParameterValue, RecipeDeclaration, find_recipe
+from contract.second_attempt import DEFAULT_SECOND_ATTEMPTS, MOST_SECOND_ATTEMPTS
 from producer.models import MODELS, ModelWish, split_by_model
 from producer.period import parse_years
 from producer.plan import Ask, JobPlan, Pins, check_job_name, make_dataset, plan_jobs
@@ -34,6 +35,7 @@ class Options:
     like: str | None = None
     limit: int | None = None
     canary: int = 0
+    second_attempts: int = DEFAULT_SECOND_ATTEMPTS
     is_urgent: bool = False
     is_partial_allowed: bool = False
     is_untrained_allowed: bool = False
@@ -61,12 +63,9 @@ class Pattern:
 
 def check_options(options: Options, *, today: date, like: Pattern | None) -> Wish:
     """The options' meaning; BadInput for the first that has none."""
-    if options.limit is not None and options.limit < 1:
-        raise BadInput(f"--limit {options.limit} asks for no tile; give 1 or more")
+    _check_numbers(options)
     if options.job is not None:
         check_job_name(options.job)
-    if options.canary < 0:
-        raise BadInput(f"--canary {options.canary} is no number of tiles; give 1 or more")
     if like and options.recipe not in {None, like.dataset.recipe}:
         raise BadInput(
             f"--like {options.like} is of recipe {like.dataset.recipe}: leave out --recipe, or --like"
@@ -91,6 +90,17 @@ def check_options(options: Options, *, today: date, like: Pattern | None) -> Wis
     else:
         years = parse_years(options.year, today=today, is_partial_allowed=options.is_partial_allowed)
     return Wish(options, declaration, models, years)
+
+
+def _check_numbers(options: Options) -> None:
+    if options.limit is not None and options.limit < 1:
+        raise BadInput(f"--limit {options.limit} asks for no tile; give 1 or more")
+    if options.canary < 0:
+        raise BadInput(f"--canary {options.canary} is no number of tiles; give 1 or more")
+    if not 0 <= options.second_attempts <= MOST_SECOND_ATTEMPTS:
+        raise BadInput(
+            f"--second-attempts {options.second_attempts}: a tile can have 0 to {MOST_SECOND_ATTEMPTS} of them"
+        )
 
 
 def parse_assignments(assignments: Sequence[str]) -> dict[str, str]:
@@ -181,6 +191,7 @@ def make_plans(
         limit=options.limit,
         canary_count=options.canary,
         is_urgent=options.is_urgent,
+        second_attempts=options.second_attempts,
     )
     # What changes the result is in each dataset; the rest is the same for all models.
     return plan_jobs(ask, datasets, pins[0].settings, created=created)

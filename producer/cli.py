@@ -15,6 +15,7 @@ from rich.console import Console
 
 from contract.errors import BadInput, StorageError
 from contract.fleet import Fleet
+from contract.second_attempt import DEFAULT_SECOND_ATTEMPTS
 from producer import wiring
 from producer.asking import Options
 from producer.exit_codes import ExitCode
@@ -106,6 +107,13 @@ def enqueue(
     canary: Annotated[
         int, typer.Option(metavar="N", help="N tiles from all over first; the rest once they are approved.")
     ] = 0,
+    second_attempts: Annotated[
+        int,
+        typer.Option(
+            metavar="N",
+            help="Of a new job: how often idle workers may try a tile that another one is slow with; 0: never.",
+        ),
+    ] = DEFAULT_SECOND_ATTEMPTS,
     like: Annotated[
         str | None, typer.Option(metavar="JOB", help="Recipe, settings, weights and year of that job.")
     ] = None,
@@ -142,6 +150,7 @@ def enqueue(
             like=like,
             limit=limit,
             canary=canary,
+            second_attempts=second_attempts,
             is_urgent=urgent,
             is_partial_allowed=partial_year,
             is_untrained_allowed=untrained,

@@ -14,6 +14,7 @@ from contract.errors import BadInput
 from contract.job import NAME_PATTERN, Job, JobState, JobStatus, asked_digest, encode_asked
 from contract.json_text import short_digest
 from contract.recipe import ParameterValue, RecipeDeclaration
+from contract.second_attempt import DEFAULT_SECOND_ATTEMPTS
 from contract.tile_id import GridCell
 
 NAME_CHARACTERS = 48
@@ -39,6 +40,7 @@ class Ask:
     limit: int | None
     canary_count: int
     is_urgent: bool
+    second_attempts: int = DEFAULT_SECOND_ATTEMPTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,7 @@ def plan_jobs(
             settings={**settings, **dataset.recipe_parameters},
             campaign="",
             created=created,
+            second_attempts=ask.second_attempts,
         )
         for dataset in datasets
     ]

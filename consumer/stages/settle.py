@@ -17,7 +17,7 @@ import structlog
 from consumer.checkpoints.keep import Checkpoints
 from consumer.job_watch import PAUSED_JOB_SECONDS, JobCancelled, JobHeld
 from consumer.lease import LeaseKeeper
-from consumer.outcome import Decision, Drop, Poison, Return, describe, judge, moved
+from consumer.outcome import Decision, Drop, Poison, Return, classify, describe, judge, moved
 from consumer.patience import Patience
 from consumer.poison import poison_tile
 from consumer.prefetch import ByteBudget
@@ -143,7 +143,8 @@ class SettleStage:
         """Delete the message of a tile that needs nothing more. Where that fails the message comes back, and
         whoever gets it finds the commit: no reason to call the tile unfinished."""
         try:
-            self.queues.complete(self.keeper.release(work))
+            if (held := self.keeper.release(work)) is not None:
+                self.queues.complete(held)
         except LeaseLost as error:
             log.info(log_lines.LEASE_LOST, tile=work.tile_name, attempt=work.attempt, reason=str(error))
         except StorageError as error:
@@ -158,6 +159,9 @@ class SettleStage:
     def _end(self, work: Work, error: BaseException) -> None:
         """Carry out what `outcome.judge` decides."""
         error = work.ended_by(error)
+        if work.is_second:
+            self._end_second(work, error)
+            return
         if isinstance(error, JobCancelled):
             self.reporter.cancelled(work.message)
             self._complete(work)
@@ -179,8 +183,20 @@ class SettleStage:
             decision = replace(decision, message=self.checkpoints.hand_over(work, decision.message))
         self._carry_out(work, decision, error)
 
+    def _end_second(self, work: Work, error: BaseException) -> None:
+        """Charge nobody and return nothing: the tile is still its holder's. What it says about us counts."""
+        if classify(error) is Cause.WORKER:
+            self.on_unfit(describe(error))
+            self.checkpoints.distrust(work)
+        self.reporter.second_attempt_ended(work, describe(error))
+        log.info(
+            log_lines.SECOND_ATTEMPT, tile=work.tile_name, attempt=work.attempt, ended_by=describe(error)
+        )
+
     def _carry_out(self, work: Work, decision: Decision, error: BaseException) -> None:
         held = self.keeper.release(work)
+        if held is None:
+            raise AssertionError("a second attempt ends without a message")
         if isinstance(decision, Drop):
             raise LeaseLost(decision.reason)
         if decision.worker_unfit:
@@ -216,6 +232,8 @@ class SettleStage:
 
 def give_back(queues: FleetQueues, work: Work, decision: Return) -> None:
     """Put the message back as decided."""
+    if work.held is None:
+        raise AssertionError("a second attempt has nothing to give back")
     if decision.to_urgent:
         queues.move_to_urgent(
             work.held,

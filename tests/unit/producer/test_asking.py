@@ -43,6 +43,8 @@ def stored(options: Options, weights: PinnedWeights | None = None) -> tuple[Simu
         (Options(assignments=["weights=w.pt"], is_untrained_allowed=True), "exclude each other"),
         (Options(limit=0), "--limit 0"),
         (Options(canary=-1), "--canary -1"),
+        (Options(second_attempts=-1), "--second-attempts -1"),
+        (Options(second_attempts=10), "0 to 9"),
         (Options(year="2026"), "--partial-year"),
     ],
 )
