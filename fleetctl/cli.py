@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 import typer
 
-from fleetctl.commands import explain, job, poison, redo, results, verify
+from fleetctl.commands import explain, job, poison, prioritise, redo, results, verify
 
 app = typer.Typer(
     help="Watch a fleet, and see what its jobs came to.",
@@ -21,6 +21,7 @@ for command in (results.status, results.summary, results.mosaic, results.export)
 app.command()(verify.verify)
 app.command(context_settings={"ignore_unknown_options": True})(explain.explain)  # -33.95,18.45 is no option
 app.command()(job.jobs)
+app.command()(prioritise.prioritise)
 app.command()(redo.redo)
 app.add_typer(job.group, name="job")
 app.add_typer(poison.group, name="poison")
