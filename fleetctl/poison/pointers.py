@@ -6,7 +6,7 @@ there twice. Whoever decided about entries clears the pointers that are settled;
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from contextlib import suppress
 
 from contract.blob_store import BlobStore
 from contract.errors import BadInput, LeaseLost
@@ -16,31 +16,33 @@ from fleetctl.ahead import read_ahead
 from fleetctl.poison.entries import EntryState, find_entry
 
 LEASE_SECONDS = 60
-"""Hides what was looked at from the rest of the sweep; what stays is visible again afterwards."""
+"""Hides what was looked at from the rest of the sweep; what stays is shown again at its end."""
 
 
 def clear_pointers(store: BlobStore, queue: TileQueue, connections: int) -> int:
     """Delete the pointers to entries that are gone, dropped or resolved; how many. One sweep, in bounded time:
     pointers that are held elsewhere or come meanwhile are left to the next one."""
     left, cleared = queue.depth(), 0
+    staying: list[Received] = []
     while left > 0 and (held := queue.receive(MAX_BATCH, LEASE_SECONDS)):
         left -= len(held)
-        answers = read_ahead(_clearer(store, queue), held, connections)
-        cleared += sum(is_cleared for _, is_cleared in answers)
+        for one, is_settled in read_ahead(lambda one: _is_settled(store, one.body), held, connections):
+            if is_settled:
+                cleared += _delete(queue, one)
+            else:
+                staying.append(one)
+    for one in staying:
+        with suppress(LeaseLost):
+            queue.renew(one, 0)
     return cleared
 
 
-def _clearer(store: BlobStore, queue: TileQueue) -> Callable[[Received], bool]:
-    def clear(held: Received) -> bool:
-        if not _is_settled(store, held.body):
-            return False
-        try:
-            queue.complete(held)
-        except LeaseLost:
-            return False
-        return True
-
-    return clear
+def _delete(queue: TileQueue, held: Received) -> bool:
+    try:
+        queue.complete(held)
+    except LeaseLost:
+        return False
+    return True
 
 
 def _is_settled(store: BlobStore, body: str) -> bool:
