@@ -84,6 +84,15 @@ class Leaving:
         self.free(frozenset(Stage), departure)
         return departure
 
+    def free_when_told(self, told: Callable[[], Departure | None], stop: threading.Event) -> None:
+        """A thread's body: step 2, for a main thread that waits for the answers of a slow storage meanwhile.
+        What that one still receives is freed by `leave`."""
+        while not stop.wait(POLL_SECONDS):
+            departure = told()
+            if departure is not None:
+                self.free(UNCOMMITTED_HANDS, departure)
+                return
+
     def free(self, stages: frozenset[Stage], departure: Departure) -> None:
         """Return the works that are in one of these stages, several at a time."""
         works = [work for work in self.keeper.held() if work.stage in stages or work.is_second]

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from consumer.cancelled import CancelledWork
 from consumer.checkpoints.keep import Checkpoints
 from consumer.checkpoints.shelf import Shelf
 from consumer.datasets import Machine, OpenDatasets
@@ -40,8 +41,9 @@ from consumer.stages.receive import ReceiveStage
 from consumer.stages.settle import SettleStage
 from consumer.stages.turn_away import TurnAway
 from consumer.stages.upload import UploadStage
+from consumer.steps import Steps
 from consumer.suspicion import Suspicion
-from consumer.worker import Steps, Worker
+from consumer.worker import Worker
 from contract.blob_store import BlobStore
 from contract.fleet import Fleet
 from contract.fleet_queues import FleetQueues
@@ -65,6 +67,7 @@ class Parts:
     leaving: Leaving
     checkpoints: Checkpoints
     health: HealthWatch
+    cancelled: CancelledWork
     second_attempts: SecondAttempts
     drain: DrainRequest
 
@@ -151,6 +154,7 @@ def build_parts(
         ),
         checkpoints=checkpoints,
         health=HealthWatch(look, keeper.held, state.on_unfit, settings.heartbeat_seconds),
+        cancelled=CancelledWork(jobs, state.in_hand),
         second_attempts=SecondAttempts(
             store, jobs, keeper, reporter, worker, state.pace, settings.lease_seconds / LOOKS_PER_LEASE
         ),
@@ -184,6 +188,7 @@ def build_worker(
         reporter=parts.reporter,
         leaving=parts.leaving,
         health=parts.health,
+        cancelled=parts.cancelled,
         second_attempts=parts.second_attempts,
         drain=parts.drain,
         told=[halt.look, notices, lambda: signals.departure(settings.grace_seconds)],

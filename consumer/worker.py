@@ -8,6 +8,8 @@ leases      renews what makes progress
 report      heartbeats and ledger
 health      whether this machine is still fit
 drain       asks whether an operator wants this machine drained
+cancelled   stops what is in hand of a cancelled job
+release     frees what is not inferred or uploaded, as soon as there is a reason to go
 last-resort ends the process when leaving takes too long
 """
 
@@ -17,16 +19,16 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import structlog
 
+from consumer.cancelled import CancelledWork
 from consumer.departure import Departure
 from consumer.exit_codes import ExitCode
 from consumer.health import HealthWatch
 from consumer.last_resort import LastResort, end_process
 from consumer.lease import LeaseKeeper
-from consumer.leaving import Leaving
+from consumer.leaving import HAND_BACK_SECONDS, Leaving
 from consumer.notices.drain_request import DrainRequest
 from consumer.orders import Orders
 from consumer.pipeline import Pipeline, StageSpec
@@ -34,7 +36,9 @@ from consumer.prefetch import ByteBudget
 from consumer.report import Reporter
 from consumer.second_attempts import SecondAttempts
 from consumer.shared_state import SharedState
+from consumer.side_threads import JOIN_SECONDS, SideThreads
 from consumer.stages.receive import ReceiveStage
+from consumer.steps import Steps
 from consumer.work import Work
 from contract import log_lines
 from contract.errors import BadInput, StorageError
@@ -45,27 +49,10 @@ UPLOAD_THREADS = 2
 FIRST_IDLE_SECONDS = 0.2
 STORAGE_PAUSE_SECONDS = 2.0
 UNTIL_EMPTY_CHECK_SECONDS = 3.0
-JOIN_SECONDS = 5.0
 GOODBYE_SECONDS = 2.0
 """Kept for the last heartbeat and the last ledger lines."""
 NOTICE_SECONDS = 0.25
 """How late a signal, a halt file or a dead thread may be noticed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Steps:
-    """What the pipeline's threads run; made in wiring.py."""
-
-    download: Callable[[Work], None]
-    prepare: Callable[[Work], None]
-    infer: Callable[[Work], None]
-    upload: Callable[[Work], None]
-    settle: Callable[[Work], None]
-
-    def fetch(self, work: Work) -> None:
-        """Download and preparation, in one thread: the one waits for the network, the other for a core."""
-        self.download(work)
-        self.prepare(work)
 
 
 class Worker:
@@ -82,6 +69,7 @@ class Worker:
         reporter: Reporter,
         leaving: Leaving,
         health: HealthWatch,
+        cancelled: CancelledWork,
         second_attempts: SecondAttempts,
         drain: DrainRequest,
         told: Sequence[Callable[[], Departure | None]],
@@ -97,8 +85,11 @@ class Worker:
         self._reporter = reporter
         self._leaving = leaving
         self._health = health
+        self._cancelled = cancelled
         self._second_attempts = second_attempts
         self._is_leaving = threading.Event()
+        self._side = SideThreads(self._on_side_thread_died)
+        self._first_release: threading.Thread | None = None
         self._drain = drain
         self._orders = Orders([*told, drain.look, self._trouble])
         self._is_finished = is_finished
@@ -122,7 +113,7 @@ class Worker:
 
     def run(self) -> ExitCode:
         """Work until done, told to go, unfit or stuck; then leave in order. BadInput after leaving."""
-        side = self._start_side_threads()
+        self._start_side_threads()
         self._pipeline.start()
         mistake: BadInput | None = None
         try:
@@ -133,7 +124,7 @@ class Worker:
             self._pipeline.fatal = self._pipeline.fatal or error
             departure = self._departure() or Departure("the main thread died", None, is_eviction=False)
         departure = self._leave(departure)
-        self._stop_side_threads(side)
+        self._side.stop(self._wake_side_threads)
         code = self._exit_code()
         self._log_end(departure, code)
         if mistake is not None:
@@ -145,12 +136,14 @@ class Worker:
         state = self._state
         state.departure = departure.reason
         self._is_leaving.set()
+        if self._first_release is not None:
+            self._first_release.join(HAND_BACK_SECONDS)  # what it began to free must not be cut off
         if self._pipeline.fatal is not None:
             log.error(log_lines.WORKER_LEAVING, reason=departure.reason, exc_info=self._pipeline.fatal)
         self._reporter.wake()
         self._pipeline.close()
         try:
-            departure = self._leaving.leave(departure, self._pipeline.has_ended, self._departure)
+            departure = self._leaving.leave(departure, self._pipeline.has_ended, self._told)
             state.departure = departure.reason
         except Exception:
             log.exception(log_lines.WORKER_LEAVING, reason="leaving in order failed, leases run out instead")
@@ -242,11 +235,16 @@ class Worker:
         room = wanted - len(in_hand)
         return room if self._left_to_receive is None else min(room, self._left_to_receive)
 
-    def _departure(self) -> Departure | None:
-        """The departure to obey, if there is a reason to go."""
+    def _told(self) -> Departure | None:
+        """What others or our own trouble ask of us; any thread may look."""
         departure = self._orders.look()
         if departure is not None and departure.is_eviction:
             self._state.is_evicted.set()
+        return departure
+
+    def _departure(self) -> Departure | None:
+        """The departure to obey, if there is a reason to go. The main thread's: it alone knows what it received."""
+        departure = self._told()
         if departure is None and self._left_to_receive == 0 and not self._state.in_hand():
             return Departure("did what was asked", None, is_eviction=False)
         return departure
@@ -277,38 +275,26 @@ class Worker:
                 if self._state.wake.wait(min(left, NOTICE_SECONDS)):
                     return
 
-    def _start_side_threads(self) -> list[tuple[threading.Thread, threading.Event]]:
-        """In the order in which they are stopped."""
-        side = []
-        for name, body in (
-            ("leases", self._keeper.run),
-            ("report", self._reporter.run),
-            ("last-resort", self._last_resort.run),
-        ):
-            stop = threading.Event()
-            thread = threading.Thread(target=self._supervised, args=(body, stop), name=name, daemon=True)
-            thread.start()
-            side.append((thread, stop))
-        # Nobody waits for these: one may hang in a driver, the other in a storage.
-        for name, body in (("health", self._health.run), ("drain", self._drain.run)):
-            watch = (body, self._is_leaving)
-            threading.Thread(target=self._supervised, args=watch, name=name, daemon=True).start()
-        return side
+    def _start_side_threads(self) -> None:
+        """Those that are waited for are stopped in this order."""
+        self._side.start("leases", self._keeper.run)
+        self._side.start("report", self._reporter.run)
+        self._side.start("last-resort", self._last_resort.run)
+        self._side.start_apart("health", self._health.run, self._is_leaving)
+        self._side.start_apart("drain", self._drain.run, self._is_leaving)
+        self._side.start_apart("cancelled", self._cancelled.run, self._is_leaving)
+        self._first_release = self._side.start_apart("release", self._free_early, self._is_leaving)
 
-    def _supervised(self, body: Callable[[threading.Event], None], stop: threading.Event) -> None:
-        """A side thread that dies ends the worker: leases that nobody renews are no leases."""
-        try:
-            body(stop)
-        except BaseException as error:
-            log.exception("a side thread died", thread=threading.current_thread().name)
-            self._pipeline.fatal = self._pipeline.fatal or error
+    def _free_early(self, stop: threading.Event) -> None:
+        """Free what is not inferred or uploaded although the main thread may wait for a storage's answers."""
+        self._leaving.free_when_told(self._told, stop)
 
-    def _stop_side_threads(self, side: list[tuple[threading.Thread, threading.Event]]) -> None:
-        for thread, stop in side:
-            stop.set()
-            self._keeper.wake()
-            self._reporter.wake()
-            thread.join(JOIN_SECONDS)
+    def _on_side_thread_died(self, error: BaseException) -> None:
+        self._pipeline.fatal = self._pipeline.fatal or error
+
+    def _wake_side_threads(self) -> None:
+        self._keeper.wake()
+        self._reporter.wake()
 
     def _log_end(self, departure: Departure, code: ExitCode) -> None:
         log.info(

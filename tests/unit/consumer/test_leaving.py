@@ -172,3 +172,18 @@ def test_time_is_kept_for_the_checkpoint(world):
     leaving._stop_hopeless(12.5, departure(is_eviction=True))
     assert work.stop.is_set()
     assert set(asked) == {work}
+
+
+def test_tiles_are_freed_before_the_main_thread_has_heard(world):
+    worker, works = take(world)
+    works[0].enter(Stage.INFER)
+    told = iter([None, None, departure(is_eviction=True)])
+    worker.parts.leaving.free_when_told(lambda: next(told), threading.Event())
+    assert worker.parts.keeper.held() == works[:1]
+    assert len(bodies(world.queues.urgent)) == len(works) - 1
+
+
+def test_nothing_is_freed_by_a_worker_that_stays(world):
+    worker, works = take(world)
+    worker.parts.leaving.free_when_told(lambda: None, ENDED)
+    assert worker.parts.keeper.held() == works
