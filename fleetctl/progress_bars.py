@@ -9,7 +9,6 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from fleetctl import phrases
-from fleetctl.campaign.export import TileExport
 
 
 @contextmanager
@@ -45,15 +44,15 @@ def batch_progress(console: Console, doing: str, tiles: int) -> Iterator[Callabl
 
 
 @contextmanager
-def byte_progress(console: Console, doing: str, tiles: int) -> Iterator[Callable[[TileExport], None]]:
-    """The same, with the bytes fetched so far and their rate."""
+def byte_progress(console: Console, doing: str, tiles: int) -> Iterator[Callable[[int], None]]:
+    """The same, with the bytes of each tile: the sum so far and its rate."""
     with _bar(console, "tiles") as bar:
         task = bar.add_task(doing, total=tiles, extra="")
         fetched_bytes = 0
 
-        def on_tile(export: TileExport) -> None:
+        def on_tile(tile_bytes: int) -> None:
             nonlocal fetched_bytes
-            fetched_bytes += export.fetched_bytes
+            fetched_bytes += tile_bytes
             elapsed_seconds = bar.tasks[task].elapsed or 0.0
             speed = phrases.size(int(fetched_bytes / elapsed_seconds)) if elapsed_seconds else phrases.NOTHING
             bar.update(task, advance=1, extra=f"{phrases.size(fetched_bytes)}, {speed}/s")

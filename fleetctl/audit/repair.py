@@ -78,7 +78,7 @@ def plan_repair(audit: Audit, *, are_queues_empty: bool) -> RepairPlan:
         to_publish=tuple(f for f in audit.findings if FaultKind.NOT_PUBLISHED in kinds[f.tile]),
         to_redo=tuple(f for f in audit.findings if f.is_committed and kinds[f.tile] - MENDED_BY_ITSELF),
         to_remove=tuple(f for f in audit.findings if FaultKind.LEFT_OVER in kinds[f.tile]),
-        to_ask=() if is_cancelled else tuple(audit.unanswered(*lost)),
+        to_ask=() if is_cancelled else tuple(audit.tiles_that_are(*lost)),
         poisoned=audit.verdict.standings[Standing.POISON],
         is_cancelled=is_cancelled,
     )

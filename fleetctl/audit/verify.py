@@ -6,7 +6,8 @@ that grows by 21 bytes per asked tile (and with the damage); only tiles that do 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from contract import artifact_names
@@ -19,7 +20,7 @@ from contract.tile_id import TileId
 from fleetctl.ahead import read_ahead
 from fleetctl.audit.beside import Beside, count_beside
 from fleetctl.audit.examine import Examined, examine, left_over
-from fleetctl.audit.faults import Fault, FaultKind, TileFinding
+from fleetctl.audit.faults import FaultKind, TileFinding
 from fleetctl.audit.fold import Folded, OnBlobs, fold_dataset
 from fleetctl.audit.tile_table import WHOLE, Seen, TileTable
 from fleetctl.audit.verdict import Sent, Standing, Verdict, count_standings, standing_of
@@ -39,7 +40,7 @@ class Audit:
     findings: tuple[TileFinding, ...]
     """Tiles that something is wrong with, in the order of the asked list."""
 
-    def unanswered(self, *standings: Standing) -> Iterator[TileId]:
+    def tiles_that_are(self, *standings: Standing) -> Iterator[TileId]:
         """The asked tiles that stand so, in the order of the asked list."""
         for position, tile in enumerate(asked_tiles(self.asked)):
             if standing_of(Seen(self.table.seen[_place(self.table, tile)]), position, self.sent) in standings:
@@ -63,6 +64,20 @@ def verify(store: BlobStore, job: Job, *, connections: int, on_blobs: OnBlobs = 
         verdict=_verdict(job, counts, findings, folded, count_beside(store, job.dataset, table)),
         findings=findings,
     )
+
+
+def with_deep_findings(audit: Audit, found: Iterable[TileFinding]) -> Audit:
+    """The audit with what reading the bytes of tiles brought that looked whole before."""
+    known = {finding.tile for finding in audit.findings}
+    more = tuple(finding for finding in found if finding.tile not in known)
+    findings, verdict = (*audit.findings, *more), audit.verdict
+    verdict = replace(
+        verdict,
+        committed=verdict.committed - len(more),
+        wrong=verdict.wrong + len(more),
+        faults=_count_faults(findings),
+    )
+    return replace(audit, findings=findings, verdict=verdict)
 
 
 def _how_far_sent(store: BlobStore, job: Job) -> Sent:
@@ -137,9 +152,6 @@ def _verdict(
     folded: Folded,
     beside: Beside,
 ) -> Verdict:
-    kinds: dict[FaultKind, int] = {}
-    for fault in all_faults(findings):
-        kinds[fault.kind] = kinds.get(fault.kind, 0) + 1
     wrong = sum(finding.is_committed for finding in findings)
     return Verdict(
         job=job.id,
@@ -148,14 +160,12 @@ def _verdict(
         committed=counts[Standing.COMMITTED] - wrong,
         wrong=wrong,
         standings={standing: counts[standing] for standing in Standing if standing is not Standing.COMMITTED},
-        faults=kinds,
+        faults=_count_faults(findings),
         blobs=folded.blobs,
         unmarked=folded.unmarked,
         beside=beside,
     )
 
 
-def all_faults(findings: tuple[TileFinding, ...]) -> Iterator[Fault]:
-    """Of all tiles."""
-    for finding in findings:
-        yield from finding.faults
+def _count_faults(findings: Iterable[TileFinding]) -> dict[FaultKind, int]:
+    return dict(Counter(fault.kind for finding in findings for fault in finding.faults))

@@ -131,7 +131,13 @@ def export(
     store = wiring.connect(say_target(fleet), settings).store
     history = gather_history(store, choose_job(store, job))
     with byte_progress(errors, "fetching", len(history.commits)) as on_tile:
-        done = export_dataset(store, history, output, connections=settings.connections, on_tile=on_tile)
+        done = export_dataset(
+            store,
+            history,
+            output,
+            connections=settings.connections,
+            on_tile=lambda export: on_tile(export.fetched_bytes),
+        )
     _say_export(done, len(history.asked), is_untrained=history.is_untrained)
     for problem in done.problems:
         errors.print(
