@@ -28,6 +28,8 @@ log = structlog.get_logger()
 
 FIRST_GUESS_BYTES_PER_SECOND = 10e6
 """Until an upload was measured: below what any machine with a GPU has."""
+LEAST_MEASURED_BYTES = 4 * 2**20
+"""Shorter uploads tell of the storage's latency, not of its rate."""
 FIXED_SECONDS = 3.0
 """Of a save, whatever its length: two until the inference has stopped, and the requests."""
 WITHOUT_DEADLINE_SECONDS = 60.0
@@ -70,7 +72,11 @@ class Checkpoints:
             return plan
         work.finder = self._shelf.finder(work.message)
         for found in work.finder.matching(fingerprint):
-            again = recipe.plan_like(plan, found.inputs)
+            try:
+                again = recipe.plan_like(plan, found.inputs)
+            except (LookupError, TypeError, ValueError) as error:
+                work.finder.ignore(found.name, f"what it says of its inputs makes no sense: {error!r}")
+                continue
             if again is not None:
                 return again
             work.finder.ignore(found.name, "what it was made from is not there any more")
@@ -84,7 +90,7 @@ class Checkpoints:
         for found in work.finder.matching(blocks.fingerprint):
             try:
                 blocks.restore(self._shelf.blocks_of(found))
-            except (NotUsable, ValueError) as error:
+            except (NotUsable, OSError, ValueError) as error:
                 work.finder.ignore(found.name, str(error))
                 continue
             work.saved_as, work.saved_blocks = found.name, found.finished
@@ -139,7 +145,7 @@ class Checkpoints:
         return work.saved_as
 
     def save_seconds(self, work: Work) -> float:
-        """How long a save would take now, from the bytes that are not stored yet and the rate of the last one."""
+        """How long a save would take now, by the bytes that are not stored yet and the last measured rate."""
         blocks = work.blocks
         unsaved = blocks.bytes_since(work.saved_blocks) if blocks is not None else 0
         return FIXED_SECONDS + unsaved / self._bytes_per_second if unsaved else 0.0
@@ -195,7 +201,8 @@ class Checkpoints:
         )
         seconds = time.monotonic() - began
         work.saved_as, work.saved_blocks = name, finished
-        self._bytes_per_second = length / max(seconds, 1e-3)
+        if length >= LEAST_MEASURED_BYTES:
+            self._bytes_per_second = length / max(seconds, 1e-3)
         self._on_saved(work, finished, length, seconds)
         log.info(
             log_lines.CHECKPOINT_SAVED,

@@ -21,7 +21,7 @@ from consumer.checkpoints.part import (
 )
 from contract import artifact_names
 from contract.blob_store import BlobStore
-from contract.errors import NotFound
+from contract.errors import NotFound, StorageUnavailable
 from contract.tile_message import TileMessage
 
 
@@ -87,6 +87,9 @@ class Shelf:
                 self.store.download(name, path)
             except NotFound as error:
                 raise NotUsable("it was deleted meanwhile") from error
+            except StorageUnavailable as error:
+                self.store.info(name)  # a storage that is away says so again, and the tile comes back later
+                raise NotUsable(f"it does not arrive as it was stored: {error}") from error
             return read_blocks(part, path.read_bytes())
 
     @contextmanager

@@ -1,4 +1,4 @@
-"""On a GPU, where the next block is uploaded ahead: what was interrupted and gone on from is the same, byte for byte."""
+"""On a GPU, where the next block is uploaded ahead: interrupted and gone on from, a tile has the same bytes."""
 
 from __future__ import annotations
 

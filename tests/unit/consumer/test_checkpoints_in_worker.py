@@ -7,7 +7,7 @@ from threading import Event
 
 import pytest
 
-from consumer.checkpoints.keep import FIXED_SECONDS
+from consumer.checkpoints.keep import FIRST_GUESS_BYTES_PER_SECOND, FIXED_SECONDS
 from contract import artifact_names, ledger_events
 from contract.errors import StorageUnavailable, WorkerUnfit
 from contract.ledger import LedgerReader
@@ -260,9 +260,23 @@ def test_the_time_that_a_save_takes_follows_from_the_bytes_that_are_not_stored(w
     assert worker.parts.checkpoints.save_seconds(work) == 0
     stop_after(work, 4)
     infer(worker, work)
-    assert worker.parts.checkpoints.save_seconds(work) > FIXED_SECONDS
+    at_first_guess = FIXED_SECONDS + 4_000 / FIRST_GUESS_BYTES_PER_SECOND
+    assert worker.parts.checkpoints.save_seconds(work) == at_first_guess
     worker.parts.checkpoints.save(work)
     assert worker.parts.checkpoints.save_seconds(work) == 0
+
+
+@pytest.mark.parametrize(("block_bytes", "is_measured"), [("1000", False), ("3000000", True)])
+def test_only_an_upload_of_some_length_tells_the_rate(world, block_bytes, is_measured):
+    ask(world, block_bytes=block_bytes)
+    worker = StepWorker(world, "w1")
+    work = take(worker)
+    infer(worker, work)
+    worker.parts.checkpoints.save(work)
+    work.saved_blocks = 0  # as if all of it were still to be stored
+    stored = BLOCKS * int(block_bytes)
+    by_guess = FIXED_SECONDS + stored / FIRST_GUESS_BYTES_PER_SECOND
+    assert (worker.parts.checkpoints.save_seconds(work) != by_guess) is is_measured
 
 
 def test_a_late_upload_leaves_nothing_behind_a_commit(world):
@@ -284,3 +298,37 @@ def test_a_late_upload_leaves_nothing_behind_a_commit(world):
     worker.parts.steps.upload(work)
     worker.parts.steps.settle(work)
     assert checkpoints_of(world, job) == []
+
+
+def test_a_checkpoint_that_does_not_arrive_as_it_was_stored_is_passed_over(world):
+    """The adapter compares the bytes with the stored MD5, and says "unavailable" when they differ."""
+    job = ask(world)
+    interrupt(world, "w1", blocks=4)
+
+    def damaged(moment, operation, name):
+        if operation == "download" and name.startswith("checkpoints/"):
+            raise StorageUnavailable("MD5 differs; try again")
+
+    worker = StepWorker(world, "w2", fault=damaged)
+    work = finish(worker, take(worker))
+    assert work.commit.done["resumed_blocks"] == 0
+    assert_as_undisturbed(world, job)
+
+
+@pytest.mark.parametrize("answer", [None, TypeError("5 is not iterable")])
+def test_inputs_that_are_gone_or_make_no_sense_are_no_error_of_the_tile(world, answer):
+    job = ask(world)
+    interrupt(world, "w1", blocks=4)
+    worker = StepWorker(world, "w2")
+    (work,) = worker.receive()
+    recipe = worker.parts.steps.download.datasets.recipe(work.message, job.settings)
+
+    def plan_like(plan, inputs):
+        if answer is not None:
+            raise answer
+
+    recipe.plan_like = plan_like
+    worker.parts.steps.fetch(work)
+    assert work.blocks.restored == 0
+    finish(worker, work)
+    assert_as_undisturbed(world, job)
