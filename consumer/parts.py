@@ -129,6 +129,7 @@ def build_parts(
     upload = UploadStage(store, settings.scratch_folder, worker)
     suspicion = Suspicion(
         InferStage(state.busy, checkpoints),
+        lambda work: patience.call(lambda: upload(work), work),
         settle,
         may_be_worker=lambda dataset: may_be_worker(store, dataset, worker),
         in_hand=state.in_hand,
@@ -139,7 +140,7 @@ def build_parts(
         download=DownloadStage(store, jobs, datasets, budget, checkpoints),
         prepare=PrepareStage(jobs, keeper, identity, checkpoints),
         infer=suspicion.infer,
-        upload=lambda work: patience.call(lambda: upload(work), work),
+        upload=suspicion.upload,
         settle=suspicion.settle,
     )
     return Parts(

@@ -1,5 +1,6 @@
 """Two tiles in a row fail as soon as their inference begins: is it them, or this worker?
 
+A machine that says itself what is wrong with it is believed at once, before it touches the next tile.
 The first such tile waits, under its lease, for the next inference; then both are judged, so that no tile is
 charged for what a sick machine did to it. Why so: docs/decisions/0013-unfit-and-tail.md.
 """
@@ -26,11 +27,12 @@ VERDICT_POLL_SECONDS = 0.1
 
 
 class Suspicion:
-    """Stands between the pipeline and its inference and settling; both are called as the stages are."""
+    """Stands between the pipeline and three of its stages; each is called as the stage is."""
 
     def __init__(
         self,
         infer: Callable[[Work], None],
+        upload: Callable[[Work], None],
         settle: Callable[[Work], None],
         *,
         may_be_worker: Callable[[str], bool],
@@ -40,6 +42,7 @@ class Suspicion:
         """`may_be_worker`: told a dataset, False when so many workers fell over it that the tiles are the suspects;
         asked in a settle thread, since it asks the storage."""
         self._infer = infer
+        self._upload = upload
         self._settle = settle
         self._may_be_worker = may_be_worker
         self._in_hand = in_hand
@@ -52,6 +55,7 @@ class Suspicion:
         self._waiting: dict[Work, Stage] = {}
         """Works that came to be settled before it was known who is to blame, with the stage that they failed in."""
         self._is_unfit = False
+        self._cannot_write = False
 
     def infer(self, work: Work) -> None:
         """The inference thread's stage. It takes no tile while a verdict is due, and none after a bad one."""
@@ -65,6 +69,19 @@ class Suspicion:
         if Stage.INFER in work.seconds:
             with self._lock:
                 self._first = None  # a machine that works: the tile before was to blame for itself
+
+    def upload(self, work: Work) -> None:
+        """The upload threads' stage. A disk that takes no bytes takes those of no other tile either; what was
+        inferred by a machine that became unfit afterwards is as good as ever."""
+        if self._cannot_write:
+            self._end(work)
+        try:
+            self._upload(work)
+        except BaseException as error:
+            if classify(error) is Cause.WORKER:
+                self._cannot_write = True
+                self._blame_worker(describe(error))
+            raise
 
     def settle(self, work: Work) -> None:
         """The last stage; a tile that waits for a verdict is settled by whoever brings it."""
@@ -87,8 +104,11 @@ class Suspicion:
             work.check()
             time.sleep(VERDICT_POLL_SECONDS)
         if self._is_unfit:
-            work.end_early(Stopped(f"{work.tile_name}: its worker became unfit before it was inferred"))
-            work.check()
+            self._end(work)
+
+    def _end(self, work: Work) -> None:
+        work.end_early(Stopped(f"{work.tile_name}: its worker became unfit before its turn came"))
+        work.check()
 
     def _failed(self, work: Work, error: BaseException, seconds: float) -> None:
         """An inference ended with an error: note what that says about this worker, before the next one begins."""

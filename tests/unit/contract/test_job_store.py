@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from contract import artifact_names
 from contract.blob_stores.simulated import SimulatedBlobStore
 from contract.errors import BadInput, Changed, NotFound
-from contract.job import JobState, JobStatus
+from contract.job import JobState, JobStatus, decode_job
 from contract.job_store import (
     Cursor,
     create_once,
@@ -36,6 +38,14 @@ def test_jobs_are_listed_by_id_whatever_else_lies_beside_them(store):
     store.put("jobs/notes.txt", b"")
     store.put("jobs/a/deeper/job.json", b"")
     assert [job.id for job in list_jobs(store)] == sorted(ids)
+
+
+def test_a_record_of_an_older_release_is_the_same_job_and_wants_no_second_attempts(store):
+    job = store_records(store, plan(), now=NOW)
+    record = json.loads(job.encode())
+    assert record.pop("second_attempts") == job.second_attempts == 1
+    older = decode_job(json.dumps(record).encode())
+    assert (older.id, older.second_attempts) == (job.id, 0)
 
 
 def test_an_unknown_job_is_none_or_a_sentence(store):

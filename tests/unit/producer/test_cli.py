@@ -143,6 +143,15 @@ def test_a_dry_run_says_what_would_be_and_writes_nothing(command, rig):
     assert rig.blobs() == []
 
 
+@pytest.mark.parametrize(
+    ("words", "stored"), [((), 1), (("--second-attempts", "0"), 0), (("--second-attempts", "3"), 3)]
+)
+def test_idle_workers_may_try_a_slow_tile_once_unless_it_is_said_otherwise(command, rig, words, stored):
+    command("enqueue", "Malta", "--untrained", *words)
+    (job,) = list_jobs(rig.client().store)
+    assert job.second_attempts == stored
+
+
 def test_jobs_are_listed(command):
     assert "no jobs yet" in command("jobs").stderr
     command("enqueue", "Malta", "--untrained", "--urgent")
