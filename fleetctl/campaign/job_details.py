@@ -19,6 +19,7 @@ from fleetctl import phrases
 from fleetctl.campaign.job_list import JobList
 from fleetctl.campaign.job_table import NOT_STARTED, read_state
 from fleetctl.campaign.status import JobView, Observer
+from fleetctl.redo.plan import unfinished_plans
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,8 @@ class JobDetails:
     """How many tiles, from the front of the asked list, are on the queue or were done when their turn came."""
     queue_depth: int
     """Messages of all jobs in the two work queues, the invisible ones included."""
+    unfinished_redos: tuple[str, ...]
+    """What was typed; the same words go on with it."""
 
     @property
     def queued(self) -> int:
@@ -49,6 +52,7 @@ def look_at_job(store: BlobStore, queues: FleetQueues, job: Job) -> JobDetails:
         status=read_state(store, job),
         enqueued=min(read_cursor(store, job.id).position, job.asked_count),
         queue_depth=seen.depths.tiles + seen.depths.urgent,
+        unfinished_redos=tuple(plan.what for plan in unfinished_plans(store, job)),
     )
 
 
@@ -85,6 +89,7 @@ def details_json(details: JobDetails) -> dict[str, Any]:
         "left": progress.left,
         "queued": details.queued,
         "queue_depth": details.queue_depth,
+        "unfinished_redos": list(details.unfinished_redos),
         "tiles_per_hour": progress.tiles_per_hour,
         "seconds_left": progress.seconds_left,
     }
@@ -125,6 +130,8 @@ def _rows(details: JobDetails) -> Iterator[tuple[str, str]]:
     yield "left", f"{progress.left}, {phrases.duration(progress.seconds_left)} to go"
     yield "rate", phrases.rate(progress.tiles_per_hour)
     yield "queued", f"about {details.queued} of the {details.queue_depth} messages in the queues"
+    for what in details.unfinished_redos:
+        yield "unfinished", f"redo, {what}: type it again to go on"
 
 
 def _state_sentence(status: JobStatus | None) -> str:

@@ -19,6 +19,8 @@ from fleetctl.campaign.job_control import CHANGES, change_job
 from fleetctl.campaign.job_details import details_json, details_table, look_at_job
 from fleetctl.campaign.job_list import survey_jobs
 from fleetctl.campaign.job_table import count_jobs, jobs_json, jobs_table
+from fleetctl.redo.choose import RedoTile
+from fleetctl.redo.plan import store_plan
 
 NOW = datetime(2026, 3, 1, 13, tzinfo=UTC)
 A, B, C = "grid_0.05_50.05", "grid_0.15_50.05", "grid_0.25_50.05"
@@ -86,6 +88,8 @@ def test_a_job_is_shown_whole(make_campaign, queues):
     poison(campaign, campaign.cells[1])
     queues.tiles.send("{}")
     write_cursor(campaign.store, campaign.job.id, Cursor(3))
+    chosen = [RedoTile(campaign.cells[0], 1)]
+    store_plan(campaign.store, campaign.job, what="corrupt", reason="", tiles=chosen, now=NOW)
     details = look_at_job(campaign.store, queues, campaign.job)
     record = json.loads(json.dumps(details_json(details)))
     assert (record["committed"], record["empty"], record["poison"], record["left"]) == (1, 1, 1, 1)
@@ -98,6 +102,7 @@ def test_a_job_is_shown_whole(make_campaign, queues):
         "resolution=10",
         "untrained",
         "about 1 of the 1 messages",
+        "redo, corrupt: type it again",
     ):
         assert words in page
     campaign.store.put(artifact_names.job_asked(campaign.job.id), b"")
