@@ -71,10 +71,13 @@ class Leaving:
 
         `news` tells what else asks us to go by now: an eviction during a drain, a nearer deadline.
         """
-        log.info(log_lines.WORKER_LEAVING, reason=departure.reason, held=len(self.keeper.held()))
+        self._announce(departure)
         self.free(UNCOMMITTED_HANDS, departure)
         while self.keeper.held() and not has_ended.is_set():
-            departure = soonest([departure, news()]) or departure
+            newest = soonest([departure, news()]) or departure
+            if newest != departure:
+                departure = newest
+                self._announce(departure)
             if departure.deadline is not None:
                 left_seconds = departure.deadline - HAND_BACK_SECONDS - time.monotonic()
                 self._stop_hopeless(left_seconds, departure)
@@ -102,6 +105,11 @@ class Leaving:
             return
         with ThreadPoolExecutor(min(len(works), PARALLEL_RETURNS), thread_name_prefix="hand-back") as pool:
             list(pool.map(lambda work: self._return(work, departure), works))
+
+    def _announce(self, departure: Departure) -> None:
+        log.info(log_lines.WORKER_LEAVING, reason=departure.reason, held=len(self.keeper.held()))
+        if departure.is_eviction:
+            self.reporter.evicted(departure.reason)
 
     def _return(self, work: Work, departure: Departure) -> None:
         if not work.claim():

@@ -194,6 +194,10 @@ class Reporter:
             not_before=_from_now(pause_seconds),
         )
 
+    def evicted(self, reason: str) -> None:
+        """This worker leaves because its machine goes away."""
+        self._ledger.write(ledger_events.EVICTION_NOTICE, reason=reason[:500])
+
     def poisoned(self, message: TileMessage, cause: Cause, reason: str) -> None:
         """A tile was given up. Where it harmed workers they are named: it was the tile, test them again."""
         self._last_error = f"{message.tile.name}: {reason}"

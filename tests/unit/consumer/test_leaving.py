@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from dataclasses import replace
@@ -10,6 +11,7 @@ import pytest
 
 from consumer.departure import Departure
 from consumer.work import Stage
+from contract import ledger_events
 from contract.errors import Stopped, StorageUnavailable
 from contract.outcomes import Cause
 from contract.tile_id import GridCell
@@ -47,6 +49,10 @@ def test_evicted_tiles_go_in_front_uncharged_and_are_free_at_once(world):
     assert [message.tries for message in bodies(world.queues.urgent)] == [{Cause.EVICTED: 1}] * len(works)
     assert world.depths() == (0, len(works), 0)
     assert worker.parts.keeper.held() == []
+    worker.parts.reporter._ledger.flush()
+    lines = b"".join(world.store.read(name).data for name in world.names("ledger/")).splitlines()
+    notices = [line for line in map(json.loads, lines) if line["name"] == ledger_events.EVICTION_NOTICE]
+    assert [line["reason"] for line in notices] == ["told to"]
 
 
 def test_drained_tiles_stay_in_their_queue_as_they_were(world):

@@ -38,3 +38,18 @@ def test_the_command_line_goes_before_the_environment():
     environ = {"TILEFLEET_CONSUMER_GRACE_SECONDS": "7", "TILEFLEET_CONSUMER_WORKER": "w1"}
     settings = Settings.from_env(environ, worker="w2", grace_seconds=None)
     assert (settings.worker, settings.grace_seconds) == ("w2", 7.0)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("notices", "gcp"),
+        ("metadata_url", "169.254.169.254"),
+        ("metadata_url", "http://user:word@host"),
+        ("vm", "../other"),
+        ("boot_id", "a b"),
+    ],
+)
+def test_what_cannot_name_a_cloud_or_machine_is_said_so(field, value):
+    with pytest.raises(BadInput, match=field):
+        Settings.from_env({}, **{field: value})

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from consumer.wiring import check_folder, default_name
+from consumer.parts import boot_id, host_name
+from consumer.settings import Settings
+from consumer.wiring import check_folder, default_name, with_machine
 from contract.errors import BadInput
+from contract.fleet import Fleet
 from contract.heartbeat import WORKER_PATTERN
+from tests.metadata_rig import metadata_service
 
 
 def test_a_folder_is_made_and_left_empty(tmp_path):
@@ -25,3 +31,26 @@ def test_a_folder_that_cannot_be_is_named(tmp_path):
 @pytest.mark.parametrize("host", ["vm-1.internal", "mein_rechner", "größe", "", "-x-", "h" * 300])
 def test_every_host_gives_a_name_that_can_be_reported(host):
     assert WORKER_PATTERN.fullmatch(default_name(host, 4_194_304))
+
+
+AZURE = Fleet("f", "azure", "here", "https://a.example/q", "https://a.example/b", "c")
+LAPTOP = replace(AZURE, kind="laptop")
+
+
+def test_a_machine_of_azure_is_called_as_azure_calls_it():
+    with metadata_service() as service:
+        service.be_azure("uk-west-3")
+        settings = with_machine(Settings(metadata_url=service.url), AZURE)
+    assert (settings.notices, settings.vm, settings.boot_id) == ("azure", "uk-west-3", boot_id())
+
+
+def test_a_cloud_that_does_not_answer_keeps_nobody_from_working():
+    with metadata_service() as service:
+        settings = with_machine(Settings(metadata_url=service.url, boot_id="b1"), AZURE)
+    assert (settings.vm, settings.boot_id) == (host_name(), "b1")
+
+
+def test_on_a_laptop_no_cloud_is_asked_unless_it_is_named():
+    settings = with_machine(Settings(metadata_url="http://127.0.0.1:9"), LAPTOP)
+    assert (settings.notices, settings.vm) == ("none", host_name())
+    assert with_machine(Settings(notices="aws", vm="v"), LAPTOP).notices == "aws"
