@@ -36,7 +36,7 @@ from consumer.worker import UNTIL_EMPTY_CHECK_SECONDS
 from contract.azure_clients import AzureClients, storage_endpoints
 from contract.blob_store import BlobStore
 from contract.blob_stores.azure import AzureBlobStore
-from contract.completion import completion
+from contract.completion import CompletionWatch
 from contract.errors import BadInput, NotFound
 from contract.eviction import record_eviction
 from contract.fleet import FLEET_VARIABLE, Fleet, choose_fleet
@@ -251,6 +251,7 @@ def nothing_waits() -> bool:
 def all_explained(store: BlobStore, job: str | None) -> Callable[[], bool]:
     """Whether all asked tiles (of one job, or of all) are committed or explained, looked up now and then."""
     checked_at = float("-inf")
+    watches: dict[str, CompletionWatch] = {}
 
     def is_finished() -> bool:
         nonlocal checked_at
@@ -259,7 +260,10 @@ def all_explained(store: BlobStore, job: str | None) -> Callable[[], bool]:
         checked_at = time.monotonic()
         try:
             ids = [job] if job is not None else [record.id for record in list_jobs(store)]
-            return all(completion(store, job_id).is_complete for job_id in ids)
+            for job_id in ids:
+                if job_id not in watches:
+                    watches[job_id] = CompletionWatch(store, job_id)
+            return all(watches[job_id].is_complete() for job_id in ids)
         except NotFound:
             return False  # a job is being written at this moment
 
