@@ -33,7 +33,8 @@ class HealthWatch:
         while not stop.wait(self.pause_seconds):
             if reason := self.trouble():
                 self._end_inference(reason)
-                self.on_unfit(reason)
+                self.on_unfit(reason)  # from here on the inference thread takes nothing more
+                self._end_inference(reason)  # what it took meanwhile
                 return
 
     def trouble(self) -> str:

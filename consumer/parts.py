@@ -134,6 +134,7 @@ def build_parts(
         may_be_worker=lambda dataset: may_be_worker(store, dataset, worker),
         in_hand=state.in_hand,
         on_unfit=state.on_unfit,
+        is_unfit=lambda: bool(state.unfit),
     )
     jobs = JobWatch(store)
     steps = Steps(

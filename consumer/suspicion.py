@@ -38,6 +38,7 @@ class Suspicion:
         may_be_worker: Callable[[str], bool],
         in_hand: Callable[[], Iterable[Work]],
         on_unfit: Callable[[str], None],
+        is_unfit: Callable[[], bool],
     ) -> None:
         """`may_be_worker`: told a dataset, False when so many workers fell over it that the tiles are the suspects;
         asked in a settle thread, since it asks the storage."""
@@ -47,6 +48,7 @@ class Suspicion:
         self._may_be_worker = may_be_worker
         self._in_hand = in_hand
         self._on_unfit = on_unfit
+        self._is_unfit = is_unfit
         self._lock = threading.Lock()
         self._first: Work | None = None
         """Failed at once, and nothing was inferred since."""
@@ -54,7 +56,6 @@ class Suspicion:
         """The next one, which did so too: the verdict is due."""
         self._waiting: dict[Work, Stage] = {}
         """Works that came to be settled before it was known who is to blame, with the stage that they failed in."""
-        self._is_unfit = False
         self._cannot_write = False
 
     def infer(self, work: Work) -> None:
@@ -80,7 +81,7 @@ class Suspicion:
         except BaseException as error:
             if classify(error) is Cause.WORKER:
                 self._cannot_write = True
-                self._blame_worker(describe(error))
+                self._on_unfit(describe(error))
             raise
 
     def settle(self, work: Work) -> None:
@@ -103,7 +104,7 @@ class Suspicion:
         while self._second is not None:
             work.check()
             time.sleep(VERDICT_POLL_SECONDS)
-        if self._is_unfit:
+        if self._is_unfit():
             self._end(work)
 
     def _end(self, work: Work) -> None:
@@ -114,7 +115,7 @@ class Suspicion:
         """An inference ended with an error: note what that says about this worker, before the next one begins."""
         cause = classify(error)
         if cause is Cause.WORKER:
-            self._blame_worker(describe(error))
+            self._on_unfit(describe(error))
         if cause is not Cause.TILE or seconds > AT_ONCE_SECONDS or work.is_second:
             return
         self._test_worker(work, error)
@@ -132,7 +133,7 @@ class Suspicion:
             work.recipe.selftest()
         except Exception as failed:  # noqa: BLE001 - whatever it is: known results did not come out
             reason = f"the self-test fails after {work.tile_name} did ({describe(error)}): {describe(failed)}"
-            self._blame_worker(reason)
+            self._on_unfit(reason)
             raise WorkerUnfit(reason) from error
 
     def _judge(self) -> None:
@@ -152,12 +153,8 @@ class Suspicion:
                     unfit = WorkerUnfit(reason)
                     unfit.__cause__ = work.error
                     work.error = unfit
-                self._blame_worker(reason)
+                self._on_unfit(reason)
             self._first, self._second = None, None
-
-    def _blame_worker(self, reason: str) -> None:
-        self._is_unfit = True
-        self._on_unfit(reason)
 
     def _take_decided(self) -> list[Work]:
         """Waiting works that need not wait any longer: judged, or with nobody in hand who could tell more."""

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import errno
+import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from consumer.exit_codes import ExitCode
+from consumer.fitness import Check
 from contract.heartbeat import WorkerState, read_heartbeats
 from contract.outcomes import Cause
 from contract.tile_message import TileMessage
 from laptop_cloud.toy_recipe import ToyRecipe
-from tests.unit.consumer.test_worker_threads import TILES, Running, free_messages
+from tests.unit.consumer.test_worker_threads import TILES, Running, free_messages, until
 from tests.unit.consumer.worker_rig import World
 
 MOST_TOUCHED = 2
@@ -112,3 +115,17 @@ def test_other_weights_than_the_dataset_pins_are_noted_in_no_tile(world, tmp_pat
     assert running.end() is ExitCode.UNFIT
     assert "wrong weights" in running.parts.state.unfit
     assert noted(free_messages(world)) == 0
+
+
+def test_a_machine_that_fails_between_two_tiles_infers_no_other_one(world):
+    """The look comes while one tile is inferred and the others are ready: none of them is begun on that machine."""
+    world.ask(*TILES, infer_seconds="60")
+    running = Running(world, most_tiles=6)
+    until(lambda: running.parts.state.busy.running == 1, "an inference")
+    watch = replace(running.parts.health, look=lambda: [Check("ECC", "3", "0", is_ok=False)], pause_seconds=0)
+    watch.run(threading.Event())
+    assert running.end() is ExitCode.UNFIT
+    messages = free_messages(world)
+    assert len(messages) == len(TILES)
+    assert noted(messages) == 1
+    assert list(world.store.names("staging/")) == []
