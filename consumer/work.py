@@ -13,6 +13,7 @@ from typing import Any
 
 from consumer.checkpoints.blocks import Blocks
 from consumer.checkpoints.find import Finder
+from consumer.job_watch import JobCancelled
 from consumer.recipe import Plan, Prepared, Recipe, Written
 from contract.commit import CommitRecord
 from contract.errors import LeaseLost, Stopped, TilefleetError, WorkerUnfit
@@ -151,8 +152,8 @@ class Work:
 
     def ended_by(self, error: BaseException) -> BaseException:
         """What an attempt that ends with `error` ended by: a recipe that was stopped because of its machine
-        knows only that it was stopped."""
-        if type(error) is Stopped and isinstance(self.stop_reason, WorkerUnfit):
+        or its job knows only that it was stopped."""
+        if type(error) is Stopped and isinstance(self.stop_reason, WorkerUnfit | JobCancelled):
             return self.stop_reason
         return error
 

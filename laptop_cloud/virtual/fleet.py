@@ -31,6 +31,8 @@ from laptop_cloud.virtual.trouble import DAY_SECONDS, StorageMood
 from laptop_cloud.virtual.world import EPOCH, World, exponential
 
 LOOK_SECONDS = 30.0
+TILES_IN_HAND = 2
+"""Of a worker whose inference takes longer than all else: one in inference, one on its way."""
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - artifacts of a kilobyte, written and deleted at once
 
 
@@ -122,13 +124,21 @@ class VirtualFleet:
         latest = EPOCH + world.scenario.longest_days * DAY_SECONDS
         while kernel.now < latest:
             kernel.sleep(LOOK_SECONDS)
-            is_empty = queues.tiles.depth() == 0 and queues.urgent.depth() == 0
-            if is_empty and not any(machine.has_work for machine in self.machines):
+            depth = queues.tiles.depth() + queues.urgent.depth()
+            if depth > TILES_IN_HAND * len(self.machines):
+                self._book_what_has_work()
+            if depth == 0 and not any(machine.has_work for machine in self.machines):
                 break
         world.is_over, world.ended_at = True, kernel.now
         for machine in self.machines:
             if machine.worker is not None:
                 kernel.end(machine.worker.process)
+
+    def _book_what_has_work(self) -> None:
+        account = self.world.account
+        unbooked = sum(machine.unbooked_seconds for machine in self.machines)
+        account.paid_with_work_seconds = account.paid_seconds + unbooked
+        account.infer_with_work_seconds = account.infer_seconds
 
 
 def run(scenario: Scenario, seed: int, *, prepare: Callable[[World], None] = lambda _world: None) -> World:

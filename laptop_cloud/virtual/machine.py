@@ -46,6 +46,11 @@ class VirtualMachine:
     def has_work(self) -> bool:
         return self.worker is not None and not self.worker.process.has_ended and self.worker.has_work
 
+    @property
+    def unbooked_seconds(self) -> float:
+        """Paid since the machine was allocated, and not in the account yet."""
+        return self.world.kernel.now - self._paid_since if self.is_allocated else 0.0
+
     def live(self) -> None:
         """The machine's task: boot after boot until the world is over."""
         while not self.world.is_over:

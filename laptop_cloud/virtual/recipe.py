@@ -92,17 +92,13 @@ class VirtualRecipe:
         world, tile, blocks = self._world, prepared.tile, prepared.blocks
         if blocks is None:
             raise AssertionError("a virtual tile has blocks")
-        began = world.kernel.now
-        try:
-            self._suffer(world.nature(tile))
-            done = [b"".join(bytes(part) for part in block) for block in blocks.take_restored()]
-            block_seconds = world.seconds(tile, self._durations.infer) / blocks.total
-            while len(done) < blocks.total:
-                self._infer_block(block_seconds, len(done), blocks.total, progress, stop)
-                done.append(world.block(tile, len(done)))
-                blocks.finish(memoryview(done[-1]))
-        finally:
-            world.account.infer_seconds += world.kernel.now - began
+        self._suffer(world.nature(tile))
+        done = [b"".join(bytes(part) for part in block) for block in blocks.take_restored()]
+        block_seconds = world.seconds(tile, self._durations.infer) / blocks.total
+        while len(done) < blocks.total:
+            self._infer_block(block_seconds, len(done), blocks.total, progress, stop)
+            done.append(world.block(tile, len(done)))
+            blocks.finish(memoryview(done[-1]))
         return b"".join(done)
 
     def _infer_block(
@@ -110,10 +106,19 @@ class VirtualRecipe:
     ) -> None:
         left = seconds
         while left > 0:
-            if stop.wait(min(left, PROGRESS_SECONDS)):
+            if self._compute(min(left, PROGRESS_SECONDS), stop):
                 raise Stopped("the virtual inference was asked to stop")
             left -= PROGRESS_SECONDS
             progress((done + min(1.0, 1 - left / seconds)) / total)
+
+    def _compute(self, seconds: float, stop: threading.Event) -> bool:
+        """Whether it was stopped meanwhile. Whatever ends it, its time is booked."""
+        kernel = self._world.kernel
+        began = kernel.now
+        try:
+            return stop.wait(seconds)
+        finally:
+            self._world.account.infer_seconds += kernel.now - began
 
     def write(self, prepared: Prepared, result: Any, folder: Any) -> Written:
         if result is None:

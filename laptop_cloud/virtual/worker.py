@@ -105,6 +105,7 @@ class VirtualWorker:
         kernel = self.world.kernel
         stop: Any = VirtualEvent(kernel)
         kernel.spawn(self.process, lambda: self.parts.keeper.run(stop))
+        kernel.spawn(self.process, lambda: self.parts.cancelled.run(stop))
         kernel.spawn(self.process, self._live)
 
     def notice(self, reason: str) -> None:
@@ -135,7 +136,7 @@ class VirtualWorker:
                 self._wake.wait(LOOK_SECONDS)
             elif self._receive_some(room):
                 idle_seconds = FIRST_IDLE_SECONDS
-            else:
+            elif not self.parts.receive.is_clearing:
                 self._wake.wait(idle_seconds)
                 idle_seconds = min(idle_seconds * 2, IDLE_POLL_SECONDS)
             self._look_for_trouble()

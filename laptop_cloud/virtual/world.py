@@ -58,10 +58,26 @@ class Account:
     useful_seconds: float = 0.0
     """Inference that committed results are made of."""
 
+    paid_with_work_seconds: float = 0.0
+    """Paid until no more tiles waited than workers can hold: what comes after is the tail of a campaign."""
+    infer_with_work_seconds: float = 0.0
+    """Inference until then."""
+
     @property
     def lost_seconds(self) -> float:
         """Inference that had to be done again."""
         return self.infer_seconds - self.useful_seconds
+
+    @property
+    def kept_share(self) -> float:
+        """Of all inference, what committed results are made of: 1 when no eviction cost any of it."""
+        return self.useful_seconds / self.infer_seconds
+
+    @property
+    def goodput(self) -> float:
+        """Of what was paid while there was work, inference that was kept. Whatever was lost, even in the tail, counts
+        against it; so do boots, the first download after each, and waiting."""
+        return (self.infer_with_work_seconds - self.lost_seconds) / self.paid_with_work_seconds
 
     @property
     def idle_seconds(self) -> float:
