@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from threading import Event
 
 import pytest
 
 from consumer.checkpoints.keep import FIRST_GUESS_BYTES_PER_SECOND, FIXED_SECONDS
+from consumer.departure import Departure
+from consumer.leaving import HAND_BACK_SECONDS, MOVE_NEEDS_SECONDS
+from consumer.work import Stage
 from contract import artifact_names, ledger_events
 from contract.errors import StorageUnavailable, WorkerUnfit
 from contract.ledger import LedgerReader
@@ -192,3 +196,29 @@ def test_a_late_upload_leaves_nothing_behind_a_commit(world):
     worker.parts.steps.upload(work)
     worker.parts.steps.settle(work)
     assert checkpoints_of(world, job) == []
+
+
+def test_a_tile_that_cannot_end_in_time_is_told_by_when_its_checkpoint_must_be_stored(world):
+    ask(world)
+    worker = StepWorker(world, "w1")
+    work = take(worker)
+    work.enter(Stage.INFER)
+    work.stage_began -= 100
+    work.report_progress(0.1)  # 900 s are left
+    departure = Departure("evicted", time.monotonic() + 30, is_eviction=True)
+    worker.parts.leaving._stop_hopeless(25.0, departure)
+    assert work.stop.is_set()
+    assert work.save_by == departure.deadline - HAND_BACK_SECONDS - MOVE_NEEDS_SECONDS
+
+
+def test_a_tile_that_was_restored_to_nearly_its_end_is_not_taken_for_a_quick_one(world):
+    ask(world)
+    worker = StepWorker(world, "w1")
+    work = take(worker)
+    work.enter(Stage.INFER)
+    work.progress_before = None
+    work.stage_began -= 1
+    work.report_progress(0.9)  # restored
+    work.report_progress(0.901)  # a thousandth in the second since: 99 are left
+    worker.parts.leaving._stop_hopeless(25.0, Departure("evicted", time.monotonic() + 30, is_eviction=True))
+    assert work.stop.is_set()
