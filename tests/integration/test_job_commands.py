@@ -92,7 +92,6 @@ def test_a_region_is_put_in_front_and_a_damaged_job_hides_no_other(rig):
     assert "2 put on the urgent queue" in said
     assert "2 there already" in rig.type("fleetctl", "prioritise", TWO, "--job", job)
     assert (rig.queues.urgent.depth(), rig.queues.tiles.depth()) == (2, 4)
-    assert "producer:" in rig.type("fleetctl", "prioritise", "bbox:oops", "--job", job, status=2)
     work(rig, "only")
     assert completion(rig.store, job).committed == 4
     assert (rig.queues.urgent.depth(), rig.queues.tiles.depth()) == (0, 0)
