@@ -68,14 +68,9 @@ class NoticePoller:
         current.thread.start()
 
     def look(self) -> Departure | None:
-        """The departure to obey, if any was announced. Starts a poller that died or hangs again."""
-        now = time.monotonic()
-        current = self._round
-        if current is not None and now - self._started_at >= RESTART_SECONDS:
-            if not current.is_alive:
-                self._start_again(current, "it died")
-            elif current.hangs(now):
-                self._start_again(current, f"no poll has ended for {now - current.heard_at:.0f} s")
+        """The departure to obey, if any was announced. Starts a poller that died or hangs again. Any thread may."""
+        with self._lock:  # several threads look
+            self._keep_polling(time.monotonic())
         return soonest(self._departures)
 
     def finish(self) -> None:
@@ -85,6 +80,15 @@ class NoticePoller:
         self._round = None
         if self._account is not None:
             self._account.join(FINISH_SECONDS)
+
+    def _keep_polling(self, now: float) -> None:
+        current = self._round
+        if current is None or now - self._started_at < RESTART_SECONDS:
+            return
+        if not current.is_alive:
+            self._start_again(current, "it died")
+        elif current.hangs(now):
+            self._start_again(current, f"no poll has ended for {now - current.heard_at:.0f} s")
 
     def _start_again(self, current: _Round, reason: str) -> None:
         log.error(log_lines.NOTICE_POLLER_RESTARTED, reason=reason)
