@@ -89,6 +89,42 @@ def running(
         )
 
 
+class Emulator:
+    """One that can be stopped and started again on the same data and ports, while programs use it."""
+
+    def __init__(self, azurite: Azurite, location: Path) -> None:
+        self._azurite = azurite
+        self._location = location
+        self._ports = processes.free_port(), processes.free_port()
+        self._stack = contextlib.ExitStack()
+
+    def start(self) -> Endpoints:
+        """The same endpoints every time."""
+        blob_port, queue_port = self._ports
+        return self._stack.enter_context(
+            running(self._azurite, self._location, blob_port=blob_port, queue_port=queue_port)
+        )
+
+    def stop(self) -> None:
+        """By SIGTERM, and awaited: nothing that it acknowledged is lost. Harmless when it does not run."""
+        self._stack.close()
+
+    def restart(self) -> Endpoints:
+        """Programs meet refused connections in between, for a second or two."""
+        self.stop()
+        return self.start()
+
+
+@contextlib.contextmanager
+def restartable(azurite: Azurite, location: Path) -> Iterator[tuple[Emulator, Endpoints]]:
+    """A started emulator that can be restarted, and where it answers; stopped on the way out."""
+    emulator = Emulator(azurite, location)
+    try:
+        yield emulator, emulator.start()
+    finally:
+        emulator.stop()
+
+
 def _listening(service: str, port: int) -> list[str]:
     return [
         *(f"--{service}Host", processes.LOOPBACK),

@@ -67,13 +67,14 @@ def start(
 
     The kernel ties the child's life to the *thread* that calls this, so call it from one that lives as
     long as the child should (the main thread). `within`: a command that becomes this one, after it has
-    entered a namespace. `is_session`: the group also begins a session, which all its descendants share.
+    entered a namespace. `is_session`: the group also begins a session, which all its descendants share, and the
+    kernel ends its leader by SIGKILL: a SIGTERM waits for ever in one that is stopped.
     """
     log_path.parent.mkdir(parents=True, exist_ok=True)
     with log_path.open("ab") as log:
         process = subprocess.Popen(
             # The leash comes last: entering a user namespace would take it off.
-            [*within, *_leash(), *map(str, command)],
+            [*within, *_leash("KILL" if is_session else "TERM"), *map(str, command)],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -85,10 +86,10 @@ def start(
     return Child(name, process, log_path)
 
 
-def _leash() -> list[str]:
+def _leash(signal_name: str) -> list[str]:
     # util-linux is part of every Debian; a preexec_fn would do the same but may deadlock beside threads.
     setpriv = shutil.which("setpriv")
-    return [setpriv, "--pdeathsig", "TERM", "--"] if setpriv else []
+    return [setpriv, "--pdeathsig", signal_name, "--"] if setpriv else []
 
 
 def wait_until_ready(child: Child, is_ready: Callable[[], bool], *, limit_seconds: float = 60) -> None:

@@ -10,9 +10,14 @@ import contextlib
 import os
 import select
 import signal
+import time
 from collections.abc import Iterable
 
 import psutil
+
+STANDSTILL_LIMIT_SECONDS = 5.0
+LOOK_SECONDS = 0.002
+AT_REST = frozenset({psutil.STATUS_STOPPED, psutil.STATUS_ZOMBIE})
 
 
 def members(session: int) -> set[int]:
@@ -21,10 +26,12 @@ def members(session: int) -> set[int]:
 
 
 def freeze(session: int) -> set[int]:
-    """Stop them all, those too that are started meanwhile; who was stopped."""
+    """Stop them all, those too that are started meanwhile; returns who stands still."""
     stopped: set[int] = set()
     while fresh := members(session) - stopped:
         _signal(fresh, signal.SIGSTOP)
+        for pid in fresh:
+            _await_standstill(pid)
         stopped |= fresh
     return stopped
 
@@ -52,6 +59,15 @@ def _is_member(pid: int, session: int) -> bool:
         return os.getsid(pid) == session and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except (ProcessLookupError, PermissionError, psutil.NoSuchProcess):
         return False
+
+
+def _await_standstill(pid: int) -> None:
+    """The signal takes effect when the process next leaves the kernel: at once, or after a slow disk's answer."""
+    deadline = time.monotonic() + STANDSTILL_LIMIT_SECONDS
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process = psutil.Process(pid)
+        while process.status() not in AT_REST and time.monotonic() < deadline:
+            time.sleep(LOOK_SECONDS)
 
 
 def _signal(pids: Iterable[int], number: signal.Signals) -> None:

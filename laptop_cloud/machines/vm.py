@@ -153,7 +153,7 @@ class LaptopVm:
         with self._power.moving(
             AT_REST, PowerState.DEALLOCATING, PowerState.DEALLOCATED, self._delays.deallocate_seconds
         ):
-            self.kill()
+            self._end_service()
             self._disk.wipe()
             self._gpu.heal()
 
@@ -162,7 +162,7 @@ class LaptopVm:
         with self._power.moving(
             _RUNNING, PowerState.STARTING, PowerState.RUNNING, self._delays.start_seconds
         ):
-            self.kill()
+            self._end_service()
             self._boot()
 
     def shut_down(self, limit_seconds: float = LEAVE_LIMIT_SECONDS) -> None:
@@ -177,10 +177,12 @@ class LaptopVm:
         return self._power.await_rest(limit_seconds)
 
     def kill(self) -> None:
-        """SIGKILL to every process of the consumer at one instant; harmless when none runs."""
-        with self._lock:
-            if self._service is not None:
-                self._bury(self._service)
+        """SIGKILL to every process of the consumer at one instant; harmless when none runs.
+
+        Nobody ended it in order, so it starts again where the VM was ordered so.
+        """
+        self._end_service()
+        self._restart_later()
 
     def freeze(self) -> None:
         """Stop every process where it is; NotNow when none runs."""
@@ -230,7 +232,7 @@ class LaptopVm:
         )
         self._is_frozen = False
         threading.Thread(
-            target=self._watch, args=(self._service, self.boot), name=f"watch-{self.name}", daemon=True
+            target=self._watch, args=(self._service,), name=f"watch-{self.name}", daemon=True
         ).start()
 
     def _own_environ(self) -> dict[str, str]:
@@ -250,23 +252,32 @@ class LaptopVm:
             **self.spec.environ,
         }
 
-    def _watch(self, service: Child, boot: Boot) -> None:
+    def _watch(self, service: Child) -> None:
         """In a thread of its own: bury a consumer that ended by itself, and perhaps start the next."""
         _wait_for_end(service.pid, None)
         with self._lock:
             if self._service is not service:
                 return  # we ended it ourselves
             self._bury(service)
+        self._restart_later()
+
+    def _restart_later(self) -> None:
         pause_seconds = self.spec.restart_seconds
-        if pause_seconds is None or self.last_status in WANTED_ENDS:
+        if pause_seconds is None or self.last_status in WANTED_ENDS or self.boot is None:
             return
-        threading.Event().wait(pause_seconds)
-        self._start_service_again(boot)
+        restart = threading.Timer(pause_seconds, self._start_service_again, (self.boot,))
+        restart.daemon = True
+        restart.start()
 
     def _start_service_again(self, boot: Boot) -> None:
         with self._lock:
             if self._service is None and self.boot == boot and self.power == PowerState.RUNNING:
                 self._start_service()
+
+    def _end_service(self) -> None:
+        with self._lock:
+            if self._service is not None:
+                self._bury(self._service)
 
     def _leave(self, limit_seconds: float) -> None:
         service = self._service
