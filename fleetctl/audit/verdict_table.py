@@ -12,6 +12,7 @@ from fleetctl.audit.beside import Beside
 from fleetctl.audit.faults import TileFinding
 from fleetctl.audit.repair import RepairPlan
 from fleetctl.audit.verdict import EXPLAINED, Standing, Verdict
+from fleetctl.safe_text import safe_text
 
 FAULTS_SHOWN = 20
 
@@ -119,7 +120,9 @@ def _rows(verdict: Verdict) -> Iterator[tuple[int, str]]:
 
 def _print_faults(console: Console, findings: Sequence[TileFinding]) -> None:
     lines = [
-        f"  {finding.tile} {fault.kind.value}: {fault.artifact or f'g{finding.generation}'}, {fault.detail}"
+        safe_text(
+            f"  {finding.tile} {fault.kind}: {fault.artifact or f'g{finding.generation}'}, {fault.detail}"
+        )
         for finding in findings
         for fault in finding.faults
     ]

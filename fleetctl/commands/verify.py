@@ -56,7 +56,7 @@ def verify(
     from fleetctl.campaign.job_list import choose_job
     from fleetctl.progress_bars import listing_progress
 
-    _check_options(repair=repair, as_json=as_json, deep=deep, sample=sample, seed=seed)
+    check_options(repair=repair, as_json=as_json, deep=deep, sample=sample, seed=seed)
     storage, connections = connect(fleet), wiring.load_settings().connections
     chosen = choose_job(storage.store, job)
     are_queues_empty = repair and are_empty(storage.queues)
@@ -74,7 +74,8 @@ def verify(
         raise typer.Exit(ExitCode.INCOMPLETE)
 
 
-def _check_options(*, repair: bool, as_json: bool, deep: bool, sample: int | None, seed: int | None) -> None:
+def check_options(*, repair: bool, as_json: bool, deep: bool, sample: int | None, seed: int | None) -> None:
+    """BadInput for options that do not fit each other."""
     if repair and as_json:
         raise BadInput("--repair and --json do not go together: look first, then repair")
     if sample is not None and not deep:

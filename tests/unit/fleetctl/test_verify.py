@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import io
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rich.console import Console
 
 from contract import artifact_names
 from contract.errors import BadInput
 from contract.job import JobState
 from contract.job_store import Cursor, write_cursor
-from contract.tile_id import WebTile, parse_tile
+from contract.tile_id import GridCell, WebTile, parse_tile
 from fleetctl.audit.tile_table import Seen, TileTable, tile_of_path_name
 from fleetctl.audit.verdict import Sent, Standing, standing_of
+from fleetctl.audit.verdict_table import print_verdict, verdict_json
+from fleetctl.commands.verify import check_options
 from tests.unit.fleetctl.audit_rig import CELLS, DAMAGES, Audited, faults_of, lose_artifact
 
 FIRST, SECOND = CELLS[:2]
@@ -136,3 +141,32 @@ def test_every_tile_has_a_place_of_its_own_and_is_found_by_its_path_name():
     assert [tile_of_path_name(tile.path_name) for tile in tiles] == tiles
     assert table.place(parse_tile("grid_0.05_0.05")) is None
     assert table.place_of_name("../etc") is None
+
+
+def test_what_is_printed_ends_with_one_sentence_and_names_at_most_twenty_faults(tmp_path):
+    cells = tuple(GridCell(540, column) for column in range(-60, -35))
+    rig = Audited(tmp_path, cells)
+    for cell in cells:
+        lose_artifact(rig, cell)
+    audit = rig.verify()
+    console = Console(record=True, width=80, file=io.StringIO())
+    print_verdict(console, audit.verdict, audit.findings)
+    lines = console.export_text().splitlines()
+    assert sum("missing: toy/2024/" in line for line in lines) == 20
+    assert "  and 5 more: --json names all of them" in lines
+    assert lines[-1].startswith("not complete: 25 things are wrong; `fleetctl verify toy-job-")
+    assert len(verdict_json(audit.verdict, audit.findings)["faults"]) == 25
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"repair": True, "as_json": True}, "do not go together"),
+        ({"sample": 3}, "add --deep"),
+        ({"deep": True, "seed": 3}, "add --sample N"),
+    ],
+)
+def test_options_that_do_not_fit_are_a_mistake(options, words):
+    usual = {"repair": False, "as_json": False, "deep": False, "sample": None, "seed": None}
+    with pytest.raises(BadInput, match=words):
+        check_options(**(usual | options))
