@@ -211,3 +211,26 @@ def test_lost_leases_make_no_room_while_their_downloads_still_run(world):
     running.ask_to_go()
     assert running.end() is ExitCode.DONE
     assert len(free_messages(world)) == len(TILES) - 2
+
+
+def test_leases_are_freed_although_the_main_thread_waits_for_a_receive(world):
+    """As after a storm of evictions, when every message received first has its past looked up."""
+    swallows, waits, go_on = threading.Event(), threading.Event(), threading.Event()
+
+    def fault(when, operation, _name):
+        if (when, operation) == ("before", "receive") and swallows.is_set():
+            waits.set()
+            go_on.wait(LIMIT_SECONDS)
+
+    world.ask(*TILES, infer_seconds="60")
+    running = Running(world, fault=fault)
+    running.parts.state.times.add(outside_seconds=3200, infer_seconds=100)
+    until(lambda: len(running.parts.keeper.held()) == len(TILES), "all tiles")
+    swallows.set()
+    until(waits.is_set, "another receive")
+    running.ask_to_go()
+    until(lambda: len(running.parts.keeper.held()) <= 1, "all but the tile in inference to be free")
+    assert not running.parts.state.departure  # the main thread has not heard yet
+    go_on.set()
+    assert running.end() is ExitCode.DONE
+    assert len(free_messages(world)) == len(TILES)
