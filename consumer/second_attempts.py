@@ -16,7 +16,7 @@ from consumer.work import Work
 from contract import log_lines
 from contract.blob_store import BlobStore
 from contract.commit import read_commit
-from contract.errors import BadInput, StorageError, TileError
+from contract.errors import BadInput, StorageError, Stopped, TileError
 from contract.heartbeat import read_heartbeats
 from contract.second_attempt import claim_second_attempt
 from contract.tile_id import parse_tile
@@ -37,6 +37,7 @@ class SecondAttempts:
     pace: Callable[[], Pace]
     pause_seconds: float
     """Between two looks: each lists all heartbeats."""
+    _current: Work | None = None
     _next_look: float = 0.0
     _not_before: dict[tuple[str, str, int], float] = field(default_factory=dict)
     """time.monotonic() until when a tile that others have claimed is not looked at again."""
@@ -53,10 +54,28 @@ class SecondAttempts:
             for candidate in tail_candidates(seen, pace, self.store.now(), worker=self.worker):
                 work = self._claim(candidate, pace)
                 if work is not None:
+                    self._current = work
                     return work
         except StorageError as error:
             log.warning(log_lines.STORAGE_TROUBLE, reason=str(error))
         return None
+
+    def end_if_done(self) -> None:
+        """Stop the second attempt under way when another one has committed its tile: what it would give is there."""
+        work = self._current
+        if work is None or work.stop.is_set() or time.monotonic() < self._next_look:
+            return
+        self._next_look = time.monotonic() + self.pause_seconds
+        message = work.message
+        try:
+            committed = read_commit(self.store, message.dataset, message.tile, message.generation)
+        except (StorageError, BadInput) as error:
+            log.warning(log_lines.STORAGE_TROUBLE, tile=work.tile_name, reason=str(error))
+            return
+        if committed is not None and committed.record.attempt != work.attempt:
+            work.end_early(
+                Stopped(f"{work.tile_name}: attempt {committed.record.attempt} committed it meanwhile")
+            )
 
     def _claim(self, candidate: Candidate, pace: Pace) -> Work | None:
         tile = candidate.tile

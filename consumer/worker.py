@@ -205,7 +205,10 @@ class Worker:
 
     def _take_from_tail(self) -> bool:
         """Idle, and the queues show nothing: try a tile that somebody else is slow with, too."""
-        if self._left_to_receive is not None or self._state.in_hand():
+        if self._left_to_receive is not None:
+            return False
+        if self._state.in_hand():
+            self._second_attempts.end_if_done()
             return False
         work = self._second_attempts.take()
         if work is None:

@@ -87,6 +87,22 @@ def test_a_holder_that_finishes_first_keeps_its_result(world):
     assert (tail.winner(), len(tail.commits())) == ("holder", 1)
 
 
+def test_a_second_attempt_is_stopped_once_its_holder_has_committed(world):
+    tail = Tail(world)
+    worker = idle(world)
+    attempts = worker.parts.second_attempts
+    work = second(worker)
+    attempts.pause_seconds = attempts._next_look = 0
+    attempts.end_if_done()
+    assert not work.stop.is_set()
+    tail.holder.run(tail.held)
+    attempts.end_if_done()
+    assert work.stop.is_set()
+    worker.run(work)
+    assert (tail.winner(), world.depths()) == ("holder", (0, 0, 0))
+    assert worker.parts.state.in_hand() == []
+
+
 def test_both_upload_before_either_commits_and_one_of_them_wins(world):
     tail = Tail(world)
     worker = idle(world)
