@@ -16,7 +16,7 @@ from consumer.work import Work
 from contract import log_lines
 from contract.blob_store import BlobStore
 from contract.commit import read_commit
-from contract.errors import BadInput, StorageError, Stopped, TileError
+from contract.errors import BadInput, LeaseLost, StorageError, TileError
 from contract.heartbeat import read_heartbeats
 from contract.second_attempt import claim_second_attempt
 from contract.tile_id import parse_tile

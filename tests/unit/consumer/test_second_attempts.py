@@ -95,11 +95,14 @@ def test_a_second_attempt_is_stopped_once_its_holder_has_committed(world):
     attempts.pause_seconds = attempts._next_look = 0
     attempts.end_if_done()
     assert not work.stop.is_set()
+    worker.parts.steps.fetch(work)
+    worker.parts.steps.infer(work)
     tail.holder.run(tail.held)
     attempts.end_if_done()
     assert work.stop.is_set()
     worker.run(work)
     assert (tail.winner(), world.depths()) == ("holder", (0, 0, 0))
+    assert world.names("staging/") == []
     assert worker.parts.state.in_hand() == []
 
 
