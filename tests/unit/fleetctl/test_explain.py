@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -19,7 +20,7 @@ from contract.json_text import to_bytes
 from contract.ledger import LedgerWriter
 from contract.tile_id import GridCell, WebTile
 from fleetctl.audit.next_step import next_step
-from fleetctl.audit.story_page import story_json, story_page
+from fleetctl.audit.story_page import scenes_of, story_json, story_page
 from fleetctl.audit.tile_story import find_askings, parse_place, tell_story
 from tests.unit.fleetctl.audit_rig import CELLS, Audited, lose_artifact, unpublish
 
@@ -238,3 +239,19 @@ def test_the_results_name_artifacts_generations_and_revocations(done):
     assert result["artifacts"] == [f"toy/2024/{TILE.name}/0.bin", f"toy/2024/{TILE.name}/1.bin"]
     assert result["revoked"].endswith("cloudy")
     assert record["asked"][0]["job"] == done.job.id
+
+
+@pytest.mark.parametrize(
+    ("provenance", "words"),
+    [
+        (
+            {"scenes": {"found": 9, "used": 7, "lost": {"expired": 1, "429": 1}}},
+            "9 found, 7 used, lost: 1 429, 1 expired",
+        ),
+        ({"scenes": {"found": 9, "used": 9, "lost": {}}}, "9 found, 9 used, none lost"),
+        ({"scenes": "many"}, ""),
+        ({}, ""),
+    ],
+)
+def test_lost_scenes_are_told_where_the_recipe_counts_them(done, provenance, words):
+    assert scenes_of(replace(done.record(TILE), provenance=provenance)) == words
