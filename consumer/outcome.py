@@ -10,19 +10,9 @@ An attempt that ends in silence is judged at the next delivery: `receive.py` gat
 
 from __future__ import annotations
 
-import errno
-import hashlib
-import re
 from dataclasses import dataclass, replace
 
-from contract.errors import (
-    GiveUp,
-    LeaseLost,
-    Stopped,
-    StorageError,
-    TryLater,
-    WorkerUnfit,
-)
+from consumer.blame import classify, describe, fingerprint
 from contract.outcomes import Cause
 from contract.tile_message import Begun, PastAttempt, TileMessage, checkpoint_blocks, fitting_word
 
@@ -45,13 +35,6 @@ LONGEST_SOURCE_PAUSE_SECONDS = 3600
 SOURCE_PATIENCE_SECONDS = 5 * 24 * 3600
 """A source that fails for days is poison: by time, not by tries."""
 TILE_PAUSE_SECONDS = 60
-
-MACHINE_ERRNOS = frozenset(
-    {
-        *(errno.ENOSPC, errno.EROFS, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE),
-        *(errno.ENOMEM, errno.EACCES, errno.EPERM),
-    }
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,21 +211,6 @@ def _ended(message: TileMessage, past: PastAttempt) -> TileMessage:
     return replace(after, fruitless=after.fruitless + (past.cause in _FRUITLESS))
 
 
-def classify(error: BaseException) -> Cause | None:
-    """Who an error is to be blamed on; None: the lease is gone, it is nobody's business any more."""
-    if isinstance(error, LeaseLost):
-        return None
-    if isinstance(error, Stopped):
-        return Cause.HANDED_BACK
-    if isinstance(error, TryLater | StorageError):
-        return Cause.SOURCE
-    if isinstance(error, WorkerUnfit | MemoryError):
-        return Cause.WORKER
-    if isinstance(error, OSError) and error.errno in MACHINE_ERRNOS:
-        return Cause.WORKER
-    return Cause.TILE
-
-
 def returned(message: TileMessage) -> TileMessage:
     """The message as it goes back to its own queue: one more delivery that did not end in silence."""
     return replace(message, returns=message.returns + 1)
@@ -251,24 +219,6 @@ def returned(message: TileMessage) -> TileMessage:
 def moved(message: TileMessage) -> TileMessage:
     """The message as it enters another queue, where its deliveries are counted anew. Its totals go along."""
     return replace(message, returns=0)
-
-
-_NOT_IN_A_WORD = re.compile(r"[^A-Za-z0-9._-]")
-"""What a message's history does not take: the next worker would not know the message for one of ours."""
-
-
-def fingerprint(error: BaseException) -> str:
-    """Short, and equal for equal faults: the class and a digest of the text without its numbers."""
-    text = re.sub(r"\d+", "#", str(error))
-    digest = hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:10]
-    return f"{_NOT_IN_A_WORD.sub('-', type(error).__name__)[:80]}:{digest}"
-
-
-def describe(error: BaseException) -> str:
-    """The error for a person, in one line."""
-    text = " ".join(str(error).split())[:500]
-    ours = isinstance(error, GiveUp | TryLater | WorkerUnfit | Stopped | StorageError)
-    return text if ours and text else f"{type(error).__name__}: {text}"
 
 
 def _source(after: TileMessage, text: str) -> Return | Poison:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 
 import structlog
 
-from consumer.outcome import classify, describe
+from consumer.blame import classify, describe
 from consumer.work import Stage, Work
 from contract import log_lines
 from contract.errors import Stopped, WorkerUnfit

@@ -14,10 +14,11 @@ from dataclasses import dataclass, replace
 
 import structlog
 
+from consumer.blame import classify, describe
 from consumer.checkpoints.keep import Checkpoints
 from consumer.job_watch import PAUSED_JOB_SECONDS, JobCancelled, JobHeld
 from consumer.lease import LeaseKeeper
-from consumer.outcome import Decision, Drop, Poison, Return, classify, describe, judge, moved
+from consumer.outcome import Decision, Drop, Poison, Return, judge, moved
 from consumer.patience import Patience
 from consumer.poison import poison_tile
 from consumer.prefetch import ByteBudget
