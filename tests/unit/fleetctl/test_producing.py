@@ -29,6 +29,7 @@ except KeyboardInterrupt:
 """
 
 
+@pytest.mark.slow
 def test_its_output_and_its_status_come_back(capfd):
     made = run_producer(["tiles", "bbox:-4.9,54.0,-4.7,54.1"], is_output_wanted=True)
     assert made.is_done
