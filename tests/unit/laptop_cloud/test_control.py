@@ -1,0 +1,114 @@
+"""Orders from another terminal: given, refused in one sentence, and taken from nobody without the token."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+
+import pytest
+from typer.testing import CliRunner
+
+from contract.errors import BadInput
+from contract.fleet import LAPTOP_VARIABLE, Fleet
+from laptop_cloud import imagery_server
+from laptop_cloud.__main__ import app
+from laptop_cloud.cloud import LaptopCloud
+from laptop_cloud.control import server
+from laptop_cloud.control.client import CONTROL_FILE, order
+from laptop_cloud.machines import room
+from laptop_cloud.machines.vm import VmSpec
+
+FLEET = Fleet("laptop", "laptop", "here", "http://127.0.0.1:9/a", "http://127.0.0.1:9/a", "tilefleet")
+
+
+@pytest.fixture
+def home(tmp_path):
+    """Of a laptop cloud with one VM that is switched off, and no storage at all."""
+    with room.running(tmp_path / "vms", tmp_path / "logs", {}, []) as machines:
+        machines.create(VmSpec("laptop-1"))
+        with server.running(tmp_path, LaptopCloud(tmp_path, FLEET, {}), machines):
+            yield tmp_path
+
+
+def test_the_table_shows_every_vm_with_its_state(home, monkeypatch):
+    monkeypatch.setenv(LAPTOP_VARIABLE, str(home))
+    shown = CliRunner().invoke(app, ["vms"])
+    assert shown.exit_code == 0
+    assert shown.stdout.splitlines()[1].split()[:4] == ["laptop-1", "deallocated", "0", "1"]
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "why"),
+    [
+        ("kill", {"vm": "laptop-7"}, "there is no VM 'laptop-7'; there are: laptop-1"),
+        ("freeze", {"vm": "laptop-1", "seconds": 1}, "laptop-1 has no consumer that runs"),
+        ("fill", {"vm": "laptop-1"}, "start the VM first|no small one"),
+        ("throttle-storage", {"faults": {}, "seconds": 1}, "nothing stands before this storage"),
+        ("throttle-imagery", {"faults": {}, "seconds": 1}, "serves no imagery"),
+        ("explode", {}, "nobody knows the order 'explode'"),
+        ("kill", {"who": "laptop-1"}, "kill: "),
+    ],
+)
+def test_an_order_that_cannot_be_carried_out_says_why(home, name, arguments, why):
+    with pytest.raises(BadInput, match=why):
+        order(home, name, **arguments)
+
+
+def test_killing_a_vm_that_does_nothing_and_evicting_all_of_none_is_harmless(home):
+    assert "killed" in order(home, "kill", vm="laptop-1")
+    assert order(home, "evict", vm=None, notice_seconds=None) == "no VM runs: nobody is evicted"
+
+
+def test_orders_are_taken_with_the_token_alone_which_only_the_owner_can_read(home):
+    path = home / CONTROL_FILE
+    assert path.stat().st_mode & 0o077 == 0
+    url = json.loads(path.read_text())["url"]
+    request = urllib.request.Request(f"{url}/orders", data=b"{}", method="POST")
+    with pytest.raises(urllib.error.HTTPError, match="401"):
+        urllib.request.urlopen(request, timeout=10)
+
+
+def test_where_no_laptop_cloud_runs_an_order_says_how_to_start_one(tmp_path):
+    with pytest.raises(BadInput, match="start one with `laptop-cloud up`"):
+        order(tmp_path, "vms")
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (["evict"], "the name of a VM, or --all"),
+        (["evict", "laptop-1", "--all"], "the name of a VM, or --all"),
+        (["throttle"], "at least one of --rate, --latency and --cut"),
+        (["throttle", "--rate", "5", "--status", "404"], "503 or 500"),
+        (["throttle", "imagery", "--rate", "5", "--status", "500"], "leave --status out"),
+    ],
+)
+def test_a_verb_without_sense_is_refused_before_anything_is_asked(words, why):
+    refused = CliRunner().invoke(app, words)
+    assert isinstance(refused.exception, BadInput)
+    assert why in str(refused.exception)
+
+
+def test_the_imagery_server_has_a_bad_day_for_as_long_as_it_is_told_to(tmp_path):
+    (tmp_path / "B04.tif").write_bytes(b"pixels")
+
+    def change_day(faults, seconds):
+        target = f"{url}{imagery_server.FAULTS_PATH}?seconds={seconds}"
+        urllib.request.urlopen(
+            urllib.request.Request(target, data=json.dumps(faults).encode(), method="PUT"), timeout=10
+        ).close()
+
+    def status():
+        try:
+            return urllib.request.urlopen(f"{url}/B04.tif", timeout=10).status
+        except urllib.error.HTTPError as error:
+            return error.code
+
+    with imagery_server.running(tmp_path, tmp_path / "server.log") as url:
+        change_day({"throttle_percent": 100.0}, 60)
+        assert status() in {429, 503}
+        change_day({"throttle_percent": 100.0}, 0)
+        assert status() == 200
+        with pytest.raises(urllib.error.HTTPError, match="400"):
+            change_day({"rain": 1}, 60)
