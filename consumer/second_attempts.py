@@ -73,8 +73,9 @@ class SecondAttempts:
             log.warning(log_lines.STORAGE_TROUBLE, tile=work.tile_name, reason=str(error))
             return
         if committed is not None and committed.record.attempt != work.attempt:
+            # As any late attempt it also deletes what it uploaded: who committed may have cleared already.
             work.end_early(
-                Stopped(f"{work.tile_name}: attempt {committed.record.attempt} committed it meanwhile")
+                LeaseLost(f"{work.tile_name}: attempt {committed.record.attempt} committed it meanwhile")
             )
 
     def _claim(self, candidate: Candidate, pace: Pace) -> Work | None:
