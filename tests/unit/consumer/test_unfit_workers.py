@@ -129,3 +129,19 @@ def test_a_machine_that_fails_between_two_tiles_infers_no_other_one(world):
     assert len(messages) == len(TILES)
     assert noted(messages) == 1
     assert list(world.store.names("staging/")) == []
+
+
+@pytest.mark.slow
+def test_a_tile_that_hangs_in_a_failing_gpu_is_noted_although_nothing_ends_it(world):
+    """Else a tile that hangs one machine after the other would never be the suspect."""
+    world.ask(*TILES, fault="stuck in infer")
+    running = Running(world, most_tiles=6, grace_seconds=6.0)
+    until(lambda: running.parts.state.busy.running == 1, "an inference")
+    watch = replace(
+        running.parts.health, look=lambda: [Check("GPU", "no answer", "one", is_ok=False)], pause_seconds=0
+    )
+    watch.run(threading.Event())
+    assert running.end() is ExitCode.UNFIT
+    messages = free_messages(world)
+    assert len(messages) == len(TILES)
+    assert noted(messages) == 1
