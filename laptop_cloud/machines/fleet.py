@@ -56,7 +56,7 @@ class LaptopFleet:
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class Template:
     """What every VM of the fleet is."""
 
     slots: int = 1
@@ -85,7 +85,7 @@ def fleet(
     folder: Path,
     count: int,
     *,
-    order: Order | None = None,
+    template: Template | None = None,
     relay: bool = True,
     plan: RoomPlan | None = None,
     stac_url: str = NO_IMAGERY,
@@ -95,7 +95,7 @@ def fleet(
     `storage` runs already and goes on. `folder` takes logs, disks, and the file by which programs that get
     `environ` find the fleet.
     """
-    order = order or Order()
+    template = template or Template()
     name = f"f{uuid.uuid4().hex[:10]}"
     with contextlib.ExitStack() as stack:
         relayed = stack.enter_context(_relay(storage, folder / "logs")) if relay else None
@@ -112,7 +112,7 @@ def fleet(
                 folder / "vms",
                 folder / "logs",
                 environ,
-                [order.spec(f"vm-{number}") for number in range(1, count + 1)],
+                [template.spec(f"vm-{number}") for number in range(1, count + 1)],
                 plan=plan or RoomPlan(disk_bytes=DISK_BYTES),
                 leave_limit_seconds=LEAVE_LIMIT_SECONDS,
             )

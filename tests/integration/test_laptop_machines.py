@@ -17,7 +17,7 @@ from contract.heartbeat import read_heartbeats
 from contract.queue_names import queue_names
 from contract.tile_queues.azure import AzureTileQueue
 from laptop_cloud.machines import sessions
-from laptop_cloud.machines.fleet import Order, fleet
+from laptop_cloud.machines.fleet import Template, fleet
 from laptop_cloud.machines.power import PowerState
 from laptop_cloud.machines.temporary_disk import can_be_small
 from tests.fleet_rig import JOB_LINE, wait_for
@@ -77,7 +77,9 @@ def start(azurite, tmp_path):
     """A fleet of one VM without a relay, by what it was ordered as."""
     with ExitStack() as stack:
         yield lambda **order: Watched(
-            stack.enter_context(fleet(azurite, tmp_path / "fleet", 1, order=Order(**order), relay=False))
+            stack.enter_context(
+                fleet(azurite, tmp_path / "fleet", 1, template=Template(**order), relay=False)
+            )
         )
 
 
@@ -181,8 +183,8 @@ def test_nothing_of_a_laptop_cloud_outlives_its_own_kill_minus_nine_not_even_wha
         "from laptop_cloud.machines.sessions import members\n"
         "from tests.fleet_rig import wait_for\n"
         "from laptop_cloud.azurite import Endpoints\n"
-        "from laptop_cloud.machines.fleet import Order, fleet\n"
-        f"with fleet({azurite!r}, Path({str(folder)!r}), 2, order=Order(slots=2)) as running:\n"
+        "from laptop_cloud.machines.fleet import Template, fleet\n"
+        f"with fleet({azurite!r}, Path({str(folder)!r}), 2, template=Template(slots=2)) as running:\n"
         "    vm = running.room.vms['vm-2']\n"
         "    wait_for(lambda: len(members(vm.consumer_pid)) == 3, 'a supervisor and two slots')\n"
         "    vm.freeze()\n"
