@@ -70,8 +70,9 @@ class SharedState:
         with self._lock:
             self._in_hand.discard(work)
             self.settled += 1
-            if work.error is None and Stage.INFER in work.seconds:
-                self._learn(work)
+            is_resumed = work.commit is not None and bool(work.commit.done.get("resumed_blocks"))
+            if work.error is None and Stage.INFER in work.seconds and not is_resumed:
+                self._learn(work)  # the rest of a resumed tile says nothing about a whole one
         self._notify()
 
     def _learn(self, work: Work) -> None:

@@ -41,6 +41,14 @@ def test_an_evicted_tile_is_gone_on_from_and_its_checkpoints_are_deleted_after_t
     assert world.depths() == (0, 0, 0)
 
 
+def test_what_is_left_of_a_resumed_tile_is_no_measure_of_a_whole_one(world):
+    ask(world)
+    interrupt(world, "w1", blocks=4)
+    worker = StepWorker(world, "w2")
+    finish(worker, take(worker))
+    assert worker.parts.state.expected_infer_seconds() is None
+
+
 def test_the_longest_of_several_attempts_is_taken_whatever_the_hint_says(world):
     job = ask(world)
     long, short = StepWorker(world, "long"), StepWorker(world, "short")
