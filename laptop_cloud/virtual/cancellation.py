@@ -27,15 +27,15 @@ class Cancellation:
 
 
 def cancel_a_job(messages: int, *, vms: int, infer_seconds: float, seed: int) -> Cancellation:
-    """Ask for so many tiles, let the fleet begin, cancel, and wait. Requests take 20 to 60 ms, their answers are
-    not shortened by anything that a real queue would not do; nobody is evicted."""
+    """Ask for so many tiles, let the fleet begin, cancel, and wait. Each request takes 20 to 60 ms; nobody is
+    evicted."""
     scenario = Scenario(tiles=messages, vms=vms, durations=Durations(infer=infer_seconds))
     seen: list[Cancellation] = []
-    run(
-        scenario,
-        seed,
-        prepare=lambda world: world.kernel.spawn(world.kernel.host, lambda: _cancel(world, vms, seen)),
-    )
+
+    def prepare(world: World) -> None:
+        world.kernel.spawn(world.kernel.host, lambda: _cancel(world, vms, seen))
+
+    run(scenario, seed, prepare=prepare)
     return seen[0]
 
 

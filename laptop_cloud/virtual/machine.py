@@ -35,6 +35,8 @@ class VirtualMachine:
     is_allocated: bool = False
     _boots: int = 0
     _workers: int = 0
+    _is_leaving: bool = False
+    """A notice came: no worker is started again in this boot."""
     _paid_since: float = 0.0
     _machine: Machine = field(default_factory=Machine)
     _taken_away: VirtualEvent = field(init=False)
@@ -66,6 +68,7 @@ class VirtualMachine:
         world, boot = self.world, self._boots
         world.happened["eviction with notice" if notice_seconds else "eviction without notice"] += 1
         if notice_seconds:
+            self._is_leaving = True
             if self.worker is not None and not self.worker.process.has_ended:
                 self.worker.notice("the virtual cloud preempts the machine")
             world.kernel.sleep(notice_seconds)
@@ -83,6 +86,7 @@ class VirtualMachine:
         world = self.world
         self._boots += 1
         self._taken_away.clear()
+        self._is_leaving = False
         self.is_allocated, self._paid_since = True, world.kernel.now
         self._machine = self._draw_machine()
         self._taken_away.wait(world.scenario.boot_seconds)
@@ -108,7 +112,9 @@ class VirtualMachine:
                 self.world.happened["unfit worker"] += 1
                 self.world.kernel.sleep(REHOST_SECONDS)
                 return
-            if not self.world.is_over:
+            if self._is_leaving:
+                self._taken_away.wait()
+            elif not self.world.is_over:
                 self._taken_away.wait(SUPERVISOR_PAUSE_SECONDS)
 
     def _start_worker(self) -> VirtualWorker:

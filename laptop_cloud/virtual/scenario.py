@@ -147,11 +147,12 @@ def bad_days(tiles: int, *, evictions_per_vm_hour: float = 0.5) -> Scenario:
 
 
 def steady_days(
-    tiles: int, *, evictions_per_vm_hour: float, infer_seconds: float, notice_seconds: float
+    tiles: int, *, evictions_per_vm_hour: float, notice_seconds: float, has_checkpoints: bool
 ) -> Scenario:
-    """Nothing goes wrong but evictions: what goodput is measured on."""
+    """Hour-long tiles, and nothing goes wrong but evictions: what goodput is measured on."""
     return Scenario(
         tiles=tiles,
-        durations=Durations(infer=infer_seconds),
+        durations=Durations(infer=3600.0),
         evictions=Evictions(evictions_per_vm_hour, notice_seconds=(notice_seconds,)),
+        blocks=60 if has_checkpoints else 1,  # a block of a minute; a tile of one block leaves no checkpoint
     )

@@ -28,6 +28,7 @@ FIRST_IDLE_SECONDS = 0.2
 IDLE_POLL_SECONDS = 15.0
 STORAGE_PAUSE_SECONDS = 2.0
 GRACE_SECONDS = 25.0
+JOIN_SECONDS = 5.0
 LOOK_SECONDS = 30.0
 """How late a worker that has no room sees that one of its own stages hangs."""
 
@@ -124,6 +125,7 @@ class VirtualWorker:
             self._none_left.set()
         none_left: Any = self._none_left
         self.parts.leaving.leave(departure, none_left)
+        none_left.wait(JOIN_SECONDS)  # what settles at this moment
         self.world.kernel.end(self.process)
 
     def _receive_until_departure(self) -> None:
