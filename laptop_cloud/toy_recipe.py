@@ -19,6 +19,7 @@ from consumer.recipe import Artifact, Plan, Prepared, Progress, RecipeContext, W
 from contract.errors import GiveUp, Stopped, TryLater, WorkerUnfit
 from contract.recipe import Parameter, RecipeDeclaration
 from contract.tile_id import TileId
+from laptop_cloud.machines.gpu import is_sick
 
 STEP_SECONDS = 0.02
 
@@ -102,6 +103,8 @@ class ToyRecipe:
         fault = self._fault_of(prepared.tile)
         if fault == "worker":
             raise WorkerUnfit("the toy GPU has uncorrectable ECC errors")
+        if is_sick(os.environ):
+            raise WorkerUnfit("the toy GPU's context is poisoned")
         while fault == "stuck in infer":
             time.sleep(STEP_SECONDS)
         if prepared.blocks is not None:
