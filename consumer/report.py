@@ -98,6 +98,8 @@ class Reporter:
             attempt=work.attempt,
             delivery_count=work.held.delivery_count if work.held else 0,
             queue=work.held.queue_name if work.held else "",
+            # What is held against the tile so far: who dies in silence cannot tell, the next one can.
+            tries={cause.value: count for cause, count in work.message.tries.items()},
         )
 
     def second_attempt(self, work: Work, number: int, reason: str) -> None:
