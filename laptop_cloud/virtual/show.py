@@ -69,12 +69,9 @@ def _table(results: Sequence[Result]) -> Table:
 
 def _tell(console: Console, scenario: Scenario, result: Result) -> None:
     """What went wrong in one run, and how to see it again."""
-    console.print(f"\nseed {result.seed}: {result.broken_count} times against a law", markup=False)
-    for sentence in result.broken:
-        console.print(f"  {sentence}", markup=False, highlight=False)
-    if result.history:
-        console.print("  what happened to the first of these tiles:")
-    for line in result.history:
-        console.print(f"  {line}", markup=False, highlight=False)
     repeat = REPEAT.format(tiles=scenario.tiles, seed=result.seed, evictions=scenario.evictions.per_vm_hour)
-    console.print(f"  again: {repeat}", markup=False, highlight=False)
+    lines = [f"\nseed {result.seed}: {result.broken_count} times against a law", *result.broken]
+    if result.history:
+        lines += ["what happened to the first of these tiles:", *result.history]
+    for line in [*lines, f"again: {repeat}"]:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
