@@ -19,6 +19,7 @@ from consumer.departure import Departure
 from consumer.fitness import Check
 from consumer.harms import may_be_worker
 from consumer.health import HealthWatch
+from consumer.intake import IntakeWatch
 from consumer.job_watch import JobWatch
 from consumer.last_resort import end_process
 from consumer.lease import LeaseKeeper
@@ -70,6 +71,7 @@ class Parts:
     cancelled: CancelledWork
     second_attempts: SecondAttempts
     drain: DrainRequest
+    intake: IntakeWatch
 
 
 def build_parts(
@@ -161,6 +163,7 @@ def build_parts(
             store, jobs, keeper, reporter, worker, state.pace, settings.lease_seconds / LOOKS_PER_LEASE
         ),
         drain=DrainRequest(store, identity.vm, settings.heartbeat_seconds),
+        intake=IntakeWatch(store, identity.vm),
     )
 
 
@@ -193,6 +196,7 @@ def build_worker(
         cancelled=parts.cancelled,
         second_attempts=parts.second_attempts,
         drain=parts.drain,
+        intake=parts.intake,
         told=[halt.look, notices, lambda: signals.departure(settings.grace_seconds)],
         is_finished=is_finished,
         most_received=most_received,

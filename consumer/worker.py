@@ -8,6 +8,7 @@ leases      renews what makes progress
 report      heartbeats and ledger
 health      whether this machine is still fit
 drain       asks whether an operator wants this machine drained
+intake      asks whether the controller wants anybody to take tiles now
 cancelled   stops what is in hand of a cancelled job
 release     frees what is not inferred or uploaded, as soon as there is a reason to go
 last-resort ends the process when leaving takes too long
@@ -26,6 +27,7 @@ from consumer.cancelled import CancelledWork
 from consumer.departure import Departure
 from consumer.exit_codes import ExitCode
 from consumer.health import HealthWatch
+from consumer.intake import IntakeWatch
 from consumer.last_resort import LastResort, end_process
 from consumer.lease import LeaseKeeper
 from consumer.leaving import HAND_BACK_SECONDS, Leaving
@@ -72,6 +74,7 @@ class Worker:
         cancelled: CancelledWork,
         second_attempts: SecondAttempts,
         drain: DrainRequest,
+        intake: IntakeWatch,
         told: Sequence[Callable[[], Departure | None]],
         is_finished: Callable[[], bool] | None,
         most_received: int | None = None,
@@ -91,6 +94,7 @@ class Worker:
         self._side = SideThreads(self._on_side_thread_died)
         self._first_release: threading.Thread | None = None
         self._drain = drain
+        self._intake = intake
         self._orders = Orders([*told, drain.look, self._trouble])
         self._is_finished = is_finished
         self._left_to_receive = most_received
@@ -235,7 +239,7 @@ class Worker:
         if wanted != self._wanted:
             log.info(log_lines.IN_FLIGHT_CHANGED, before=self._wanted, now=wanted)
             self._wanted = wanted
-        room = wanted - len(in_hand)
+        room = self._intake.room(wanted - len(in_hand), len(in_hand))
         return room if self._left_to_receive is None else min(room, self._left_to_receive)
 
     def _told(self) -> Departure | None:
@@ -285,6 +289,7 @@ class Worker:
         self._side.start("last-resort", self._last_resort.run)
         self._side.start_apart("health", self._health.run, self._is_leaving)
         self._side.start_apart("drain", self._drain.run, self._is_leaving)
+        self._side.start_apart("intake", self._intake.run, self._is_leaving)
         self._side.start_apart("cancelled", self._cancelled.run, self._is_leaving)
         self._first_release = self._side.start_apart("release", self._free_early, self._is_leaving)
 
