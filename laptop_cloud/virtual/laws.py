@@ -108,16 +108,18 @@ def _staging_is_explained(world: World) -> Iterator[Broken]:
 
 
 def _checkpoints_are_explained(world: World) -> Iterator[Broken]:
-    """Who commits a tile clears all its checkpoints, unless it was cut off; a late attempt may save one more."""
-    tiles = {tile.path_name: tile for tile in world.tiles}
-    for name in world.store().names("checkpoints/"):
-        _, _, tile, generation, attempt, *_ = name.split("/")
-        committed = read_commit(
-            world.store(), world.job.dataset, tiles[tile], int(generation.removeprefix("g"))
-        )
-        is_cut_off = committed is not None and committed.record.attempt in world.cut_off
-        if committed is not None and not is_cut_off and attempt not in world.late:
-            yield Broken("checkpoints are cleared after the commit", f"{name} is still there", tile)
+    """Who commits a tile clears all its checkpoints, unless it was cut off. What another attempt saves after that,
+    of a tile that was asked for twice or whose lease it lost, is left to the lifecycle rule."""
+    store, tiles = world.store(), {tile.path_name: tile for tile in world.tiles}
+    for saved in store.listing("checkpoints/"):
+        _, _, tile, generation, *_ = saved.name.split("/")
+        number = int(generation.removeprefix("g"))
+        committed = read_commit(store, world.job.dataset, tiles[tile], number)
+        if committed is None or committed.record.attempt in world.cut_off:
+            continue
+        commit = store.info(artifact_names.commit(world.job.dataset, tiles[tile], number))
+        if saved.modified < commit.modified:
+            yield Broken("checkpoints are cleared after the commit", f"{saved.name} is still there", tile)
 
 
 def _poison_cause(world: World, tile: TileId) -> str | None:

@@ -186,8 +186,6 @@ class VirtualWorker:
             self._in_hand -= 1
             if work.error is not None or self.process.has_ended:
                 world.cut_off.add(work.attempt)
-            if work.has_lost_lease:
-                world.late.add(work.attempt)
             world.note(work.tile_name, f"attempt {work.attempt} ends: {self._end_of(work)}")
             if self._in_hand == 0 and self._departure is not None:
                 self._none_left.set()

@@ -106,8 +106,6 @@ class World:
     source_failures_left: dict[str, int] = field(default_factory=dict)
     cut_off: set[str] = field(default_factory=set)
     """Attempts that did not run undisturbed to their end, so that staging may be left of them."""
-    late: set[str] = field(default_factory=set)
-    """Attempts that lost their lease, and may have saved a checkpoint after somebody else's commit."""
     hostile: list[str] = field(default_factory=list)
     """Messages that no program of ours sent."""
     broken: list[Broken] = field(default_factory=list)
