@@ -5,7 +5,7 @@ datasets/<dataset>/<artifact>                   published results, the dataset's
 datasets/<dataset>/commits/<tile>/g<N>          the record that makes a tile done
 datasets/<dataset>/commits/<tile>/g<N>.revoked  why it no longer counts
 staging/<dataset>/<tile>/g<N>/<attempt>/<artifact>   what an attempt uploaded (lifecycle rule: 30 days)
-jobs/<job>/job.json  asked.txt  state.json  cursor.json
+jobs/<job>/job.json  asked.txt  state.json  cursor.json  budget.json
 jobs/<job>/redo/<time>-<digest>   a redo's plan, and how far it came
 jobs/<job>/prioritised   the tiles that were put on the urgent queue later than the others
 poison/<dataset>/<tile>   poison/foreign/<sha256>
@@ -16,7 +16,9 @@ ledger/<stream>/<number>.jsonl   heartbeats/<worker>
 evictions/<vm>/<boot>   that this boot of this machine ended by an eviction, whoever saw it first
 drains/<vm>   that somebody asked this machine's workers to finish and leave
 checkpoints/<dataset>/<tile>/g<N>/<attempt>/<blocks>   what an interrupted attempt leaves, deleted after the commit
+calibration/<size>/<region>.json   how long a tile takes there, and what it costs, as measured
 control/memory.json  leader  intake.json   what the controller remembers, who leads, whether intake is paused
+control/alerts.json  history.npz   what people were told, what the ledger came to so far
 suspicions/<dataset>/<n>   the n-th worker that fell over two tiles of it in a row
 second/<dataset>/<tile>/g<N>-<n>   who makes the n-th attempt beside the message's holder
 """
@@ -39,7 +41,10 @@ POISON_PREFIX = "poison/"
 EVICTIONS_PREFIX = "evictions/"
 CONTROLLER_MEMORY = "control/memory.json"
 CONTROLLER_LEADER = "control/leader"
+CALIBRATION_PREFIX = "calibration/"
 INTAKE_PAUSE = "control/intake.json"
+ALERTS = "control/alerts.json"
+HISTORY = "control/history.npz"
 
 
 def dataset_root(dataset: str) -> str:
@@ -89,6 +94,11 @@ def job_asked(job: str) -> str:
 
 def job_state(job: str) -> str:
     return f"{JOBS_PREFIX}{job}/state.json"
+
+
+def job_budget(job: str) -> str:
+    """What it may cost."""
+    return f"{JOBS_PREFIX}{job}/budget.json"
 
 
 def job_cursor(job: str) -> str:
@@ -142,6 +152,11 @@ def heartbeat(worker: str) -> str:
 
 def eviction(vm: str, boot_id: str) -> str:
     return f"{EVICTIONS_PREFIX}{vm}/{boot_id}"
+
+
+def calibration(size: str, region: str) -> str:
+    """How fast and dear a tile was on a machine of that size in that region."""
+    return f"{CALIBRATION_PREFIX}{size}/{region}.json"
 
 
 def drain(vm: str) -> str:
