@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from consumer.slot_life import SHOW_SECONDS
 from consumer.work import Stage, Work
 from contract import log_lines
 from contract.errors import LeaseLost, StorageError
@@ -52,11 +53,16 @@ class LeaseKeeper:
         lease_seconds: int,
         limit_seconds: Callable[[Stage], float],
         on_stuck: Callable[[Work, str], None],
+        show_life: Callable[[], None] = lambda: None,
     ) -> None:
+        """`show_life`: to whoever ends a worker that hangs as a whole; shown by the thread that finds stuck tiles,
+        so that neither can be stuck unseen."""
         self.lease_seconds = lease_seconds
         self._queues = queues
         self._limit_seconds = limit_seconds
         self._on_stuck = on_stuck
+        self._show_life = show_life
+        self._showed_at = float("-inf")
         self._kept: dict[str, _Kept] = {}
         self._lock = threading.Lock()
         self._changed = threading.Event()
@@ -104,14 +110,21 @@ class LeaseKeeper:
 
     def renew_due(self, now: float) -> float:
         """Renew what is due; returns the seconds until the next is."""
+        self._show_life_now_and_then()
         with self._lock:
             kept_now = list(self._kept.values())
         for kept in kept_now:
             if kept.due <= now:
+                self._show_life_now_and_then()  # each renewal may wait for a storage that is away
                 self._renew_or_give_up(kept, now)
         with self._lock:
             next_due = min((kept.due for kept in self._kept.values()), default=now + LONGEST_PAUSE_SECONDS)
         return max(SHORTEST_PAUSE_SECONDS, next_due - time.monotonic())
+
+    def _show_life_now_and_then(self) -> None:
+        if time.monotonic() - self._showed_at >= SHOW_SECONDS:
+            self._showed_at = time.monotonic()
+            self._show_life()
 
     def _renew_or_give_up(self, kept: _Kept, now: float) -> None:
         work = kept.work

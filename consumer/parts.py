@@ -85,10 +85,10 @@ def build_parts(
     recent: RecentLines | None = None,
     patience: Patience = Patience(),  # noqa: B008 - a frozen value
     look: Callable[[], Iterable[Check]] = tuple,
+    show_life: Callable[[], None] = lambda: None,
 ) -> Parts:
-    """Put the parts together, over any storage. `gpu`: see LoadMeter;
-    `recent`: the log lines that poison entries quote; `look`: at the machine, while
-    it works; no looks unless given."""
+    """Put the parts together, over any storage. `gpu`: see LoadMeter; `recent`: the log lines that poison entries
+    quote; `look`: at the machine, while it works; `show_life`: to whoever watches this process."""
     recent = recent or RecentLines()
     state = SharedState(settings)
     keeper = LeaseKeeper(
@@ -96,6 +96,7 @@ def build_parts(
         lease_seconds=settings.lease_seconds,
         limit_seconds=state.limit_seconds,
         on_stuck=state.on_stuck,
+        show_life=show_life,
     )
     budget = ByteBudget(settings.memory_bytes)
     identity = Identity(

@@ -131,7 +131,9 @@ def join_supervisor(supervisor: int) -> None:
         os._exit(signal.SIGTERM + 128)
 
 
-def slot_environ(environ: Mapping[str, str], slot: Slot, *, name: str, scratch: Path) -> dict[str, str]:
+def slot_environ(
+    environ: Mapping[str, str], slot: Slot, *, name: str, scratch: Path, life: str = ""
+) -> dict[str, str]:
     """The environment of one slot: its own name, folders and share, over everything else as it is."""
     gpu = {"CUDA_VISIBLE_DEVICES": slot.gpu, "TILEFLEET_CONSUMER_DEVICE": "cuda"} if slot.gpu else {}
     return {
@@ -143,6 +145,7 @@ def slot_environ(environ: Mapping[str, str], slot: Slot, *, name: str, scratch: 
         "TILEFLEET_CONSUMER_SCRATCH_FOLDER": str(scratch),
         "TILEFLEET_CONSUMER_HALT_FILE": str(halt_file(scratch)),
         "TILEFLEET_CONSUMER_NOTICES": "none",  # the supervisor asks the cloud, once for all
+        "NOTIFY_SOCKET": life,  # to us, and not to who watches us
         **gpu,
     }
 

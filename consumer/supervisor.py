@@ -25,6 +25,7 @@ from consumer.leaving import HAND_BACK_SECONDS
 from consumer.notices.halt_file import write_halt_file
 from consumer.notices.signals import SignalNotice
 from consumer.slot_deaths import Restart, StayDown, describe, judge_death, worst
+from consumer.slot_life import SHOW_SECONDS, SILENT_SECONDS, LifeLine
 from consumer.slot_process import SlotProcess, halt_file
 from consumer.slots import Slot
 
@@ -32,14 +33,18 @@ log = structlog.get_logger()
 
 SLOT_STARTED = "slot started"
 SLOT_ENDED = "slot ended"
+SLOT_SILENT = "slot silent"
 SUPERVISOR_LEAVING = "supervisor leaving"
 SUPERVISOR_ENDED = "supervisor ended"
 
 LOOK_SECONDS = 0.2
+STOOD_STILL_SECONDS = 5.0
+"""A look that comes so late: this process was stopped or starved, and so may its slots have been."""
 KILL_AFTER_GRACE_SECONDS = 10.0
 """A slot keeps its own deadline; one that is still there so long after it is killed. None in a drain."""
 
-Start = Callable[[Slot], SlotProcess]
+Start = Callable[[Slot, str], SlotProcess]
+"""The slot, and the address to which it shows life."""
 Notice = Callable[[], Departure | None]
 """Why and by when this machine's slots are to leave; None while they are not. Answers at once."""
 
@@ -50,6 +55,7 @@ class Seat:
 
     slot: Slot
     scratch: Path
+    life: LifeLine
     process: SlotProcess | None = None
     deaths: list[float] = field(default_factory=list)
     """time.monotonic() of each."""
@@ -75,10 +81,17 @@ class Supervisor:
         signals: SignalNotice,
         notice: Notice,
         errors: BinaryIO | None = None,
+        show_life: Callable[[], None] = lambda: None,
+        silent_seconds: float = SILENT_SECONDS,
     ) -> None:
         """`start` may raise OSError. `scratch`: each slot's own folder. `kill_seconds`: from a signal to the end
-        of whoever is still there. `errors`: where the slots' log lines go; standard error."""
-        self._seats = [Seat(slot, scratch(slot)) for slot in slots]
+        of whoever is still there. `errors`: where the slots' log lines go; standard error. `show_life`: to whoever
+        watches us. `silent_seconds`: after which a slot that showed life is killed."""
+        self._seats = [Seat(slot, scratch(slot), LifeLine(slot.number)) for slot in slots]
+        self._show_life = show_life
+        self._silent_seconds = silent_seconds
+        self._looked_at = time.monotonic()
+        self._showed_at = float("-inf")
         self._start_process = start
         self._kill_seconds = kill_seconds
         self._signals = signals
@@ -100,6 +113,7 @@ class Supervisor:
                 self._relay_and_reap()
                 self._restart_due()
                 self._kill_late()
+                self._watch_life()
         finally:
             self._let_go()
         code = worst(seat.status for seat in self._seats)
@@ -111,7 +125,8 @@ class Supervisor:
         try:
             seat.scratch.mkdir(parents=True, exist_ok=True)
             halt_file(seat.scratch).unlink(missing_ok=True)
-            seat.process = process = self._start_process(seat.slot)
+            seat.life.forget()
+            seat.process = process = self._start_process(seat.slot, seat.life.address)
         except OSError as error:
             seat.status = ExitCode.FAULT
             self._judge(seat, f"could not be started: {error}", [])
@@ -197,6 +212,24 @@ class Supervisor:
         for _, running in self._running():
             running.signal(signal.SIGKILL)
 
+    def _watch_life(self) -> None:
+        """Kill slots that hang as a whole, and show that we do not."""
+        now = time.monotonic()
+        paused, self._looked_at = now - self._looked_at, now
+        for seat, running in self._running():
+            if paused > STOOD_STILL_SECONDS:
+                seat.life.forgive(paused)
+            seat.life.hear(now)
+            if seat.life.is_silent(now, self._silent_seconds):
+                log.error(
+                    SLOT_SILENT, slot=seat.slot.number, then="it is killed", seconds=self._silent_seconds
+                )
+                seat.life.last_sign = None
+                running.signal(signal.SIGKILL)
+        if now - self._showed_at >= SHOW_SECONDS:
+            self._showed_at = now
+            self._show_life()
+
     def _running(self) -> list[tuple[Seat, SlotProcess]]:
         return [(seat, seat.process) for seat in self._seats if seat.process is not None]
 
@@ -205,6 +238,8 @@ class Supervisor:
         for _, running in self._running():
             running.process.terminate()
         self._selector.close()
+        for seat in self._seats:
+            seat.life.close()
 
 
 def _kill_time(departure: Departure) -> float:

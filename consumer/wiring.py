@@ -44,6 +44,7 @@ from contract.fleet_queues import FleetQueues
 from contract.job_store import list_jobs, read_job
 from contract.log_lines import set_up_logging
 from contract.queue_names import queue_names
+from contract.service_manager import ALIVE, READY, STOPPING, tell_service_manager
 from contract.tile_queues.azure import AzureTileQueue
 
 DISK_FAULTS = frozenset({errno.EROFS, errno.EIO, errno.ENOSPC, errno.EDQUOT})
@@ -78,6 +79,8 @@ def run_worker(
         queues,
         worker=worker,
         gpu=gpu,
+        recent=recent,
+        show_life=lambda: tell_service_manager(os.environ, ALIVE),
         look=lambda: running_checks(here, os.environ, store.now()),
     )
     if reason := why_unfit(machine_checks(here, os.environ, store.now())):
@@ -86,9 +89,11 @@ def run_worker(
     worker_of_parts = build_worker(
         parts, signals=signals, notices=poller.look, is_finished=finished, most_received=most_received
     )
+    tell_service_manager(os.environ, READY)
     try:
         return worker_of_parts.run()
     finally:
+        tell_service_manager(os.environ, STOPPING)
         poller.finish()
 
 
@@ -114,19 +119,22 @@ def run_slots(
     arguments = slot_arguments(fleet_name, until_empty=until_empty, job=job)
     supervisor = Supervisor(
         slots,
-        lambda slot: start_slot(
+        lambda slot, life: start_slot(
             slot,
             slot_command(slot, os.getpid(), arguments),
-            slot_environ(environ, slot, name=name, scratch=scratch(slot)),
+            slot_environ(environ, slot, name=name, scratch=scratch(slot), life=life),
         ),
         scratch=scratch,
         kill_seconds=settings.grace_seconds + KILL_AFTER_GRACE_SECONDS,
         signals=signals,
         notice=Orders([halt.look, poller.look]).look,
+        show_life=lambda: tell_service_manager(os.environ, ALIVE),
     )
+    tell_service_manager(os.environ, READY)
     try:
         return supervisor.run()
     finally:
+        tell_service_manager(os.environ, STOPPING)
         poller.finish()
 
 

@@ -40,15 +40,16 @@ class Rig:
         self.passed_on = io.BytesIO()
         self.lines: list[dict] = []
         self.started: list[int] = []
+        self.shown: list[float] = []
 
-    def run(self, *programs: str, kill_seconds: float = 30) -> ExitCode:
+    def run(self, *programs: str, kill_seconds: float = 30, silent_seconds: float = 60) -> ExitCode:
         core = min(os.sched_getaffinity(0))
         slots = [Slot(number, (core,), 10**9) for number in range(len(programs))]
 
-        def start(slot):
+        def start(slot, life):
             program = programs[slot.number]
             self.started.append(slot.number)
-            return start_slot(slot, [sys.executable, "-c", program], os.environ)
+            return start_slot(slot, [sys.executable, "-c", program], {**os.environ, "NOTIFY_SOCKET": life})
 
         supervisor = Supervisor(
             slots,
@@ -58,6 +59,8 @@ class Rig:
             signals=self.signals,
             notice=self.notice,
             errors=self.passed_on,
+            show_life=lambda: self.shown.append(time.monotonic()),
+            silent_seconds=silent_seconds,
         )
         with structlog.testing.capture_logs() as lines:
             code = supervisor.run()
@@ -204,3 +207,29 @@ def test_a_slot_is_pinned_before_its_first_instruction_and_the_supervisor_is_not
 
 def test_signals_of_the_terminal_do_not_reach_a_slot_past_the_supervisor(rig):
     assert rig.run(f"import os; raise SystemExit(0 if os.getpgrp() == os.getpid() else {signal.SIGINT})") == 0
+
+
+SHOW_LIFE = """
+import os, pathlib, sys, time
+sys.path.insert(0, {repository!r})
+from contract.service_manager import ALIVE, tell_service_manager
+marker = pathlib.Path({marker!r})
+if marker.exists():
+    raise SystemExit(0)
+marker.touch()
+tell_service_manager(os.environ, ALIVE)
+"""
+
+
+def test_a_slot_that_showed_life_and_then_hangs_is_killed_and_started_again(rig):
+    words = {"repository": str(Path(__file__).parents[3]), "marker": str(rig.folder / "hung")}
+    code = rig.run(SHOW_LIFE.format(**words) + "time.sleep(1000)", silent_seconds=1.0)
+    assert code == ExitCode.DONE
+    assert rig.started == [0, 0]
+    assert [line["ended"] for line in rig.ended()] == ["SIGKILL", "done (0)"]
+    assert rig.shown
+
+
+def test_a_slot_that_never_showed_life_is_given_all_the_time_to_start(rig):
+    assert rig.run("import time; time.sleep(1.5)", silent_seconds=0.3) == ExitCode.DONE
+    assert rig.started == [0]
