@@ -106,15 +106,16 @@ class VirtualMachine:
     def _run_workers(self) -> None:
         """As the supervisor does: a dead worker is started again, an unfit one ends the boot."""
         while self.is_allocated and not self.world.is_over:
+            if self._is_leaving:
+                self._taken_away.wait()
+                continue
             self.worker = self._start_worker()
             self.worker.ended.wait()
             if self.worker.is_unfit:
                 self.world.happened["unfit worker"] += 1
                 self.world.kernel.sleep(REHOST_SECONDS)
                 return
-            if self._is_leaving:
-                self._taken_away.wait()
-            elif not self.world.is_over:
+            if not self._is_leaving and not self.world.is_over:
                 self._taken_away.wait(SUPERVISOR_PAUSE_SECONDS)
 
     def _start_worker(self) -> VirtualWorker:
