@@ -180,7 +180,7 @@ def test_log_lines_are_passed_on_whole_and_the_last_ones_are_kept(rig):
 
 @pytest.mark.slow
 def test_a_program_that_cannot_be_started_counts_as_a_death(rig):
-    def start(_slot):
+    def start(_slot, _life):
         rig.started.append(0)
         raise BlockingIOError("no more processes")
 
