@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 import typer
 
-from fleetctl.commands import explain, job, poison, prioritise, redo, results, verify
+from fleetctl.commands import drill, explain, job, poison, prioritise, redo, results, verify
 
 app = typer.Typer(
     help="Watch a fleet, and see what its jobs came to.",
@@ -23,6 +23,7 @@ app.command(context_settings={"ignore_unknown_options": True})(explain.explain) 
 app.command()(job.jobs)
 app.command()(prioritise.prioritise)
 app.command()(redo.redo)
+app.command()(drill.drill)
 app.add_typer(job.group, name="job")
 app.add_typer(poison.group, name="poison")
 

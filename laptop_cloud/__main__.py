@@ -12,6 +12,7 @@ import typer
 
 from contract.errors import TilefleetError
 from contract.fleet import laptop_folder
+from laptop_cloud.drills.command import add_drill
 from laptop_cloud.verbs import add_verbs
 from laptop_cloud.virtual.command import add_virtual_fleet
 
@@ -64,6 +65,7 @@ def up(
 
 
 add_verbs(app)
+add_drill(app)
 add_virtual_fleet(app)
 
 
