@@ -1,0 +1,45 @@
+"""Which roles the controller and the workers need, and which of them allows a call that was refused."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """One of Azure's built-in roles, and where it is needed."""
+
+    name: str
+    actions: str
+    """How the actions begin that it is needed for."""
+    scope: str
+    """In words."""
+    why: str
+
+
+ROLES = (
+    Role(
+        "Virtual Machine Contributor", "Microsoft.Compute/", "the resource group", "machines and their disks"
+    ),
+    Role(
+        "Network Contributor",
+        "Microsoft.Network/",
+        "the subnet, and the resource group for interfaces",
+        "machines join the subnet",
+    ),
+    Role(
+        "Managed Identity Operator",
+        "Microsoft.ManagedIdentity/",
+        "the workers' identity",
+        "machines act as the workers' identity",
+    ),
+)
+READER = Role("Reader", "", "the subscription", "listings, quota and sizes")
+
+
+def role_for(action: str) -> str:
+    """The narrowest role of ours that allows that action."""
+    if action.lower().endswith("/read"):
+        return READER.name
+    matching = (role.name for role in ROLES if action.lower().startswith(role.actions.lower()))
+    return next(matching, READER.name)
