@@ -174,22 +174,24 @@ class LedgerReader:
             offset = reached.get(blob.name, 0)
             while left > 0 and offset < blob.length:
                 data = self._store.read_from(blob.name, offset, max_bytes=min(READ_BYTES, left))
-                whole = _whole_lines(data)
-                if not whole:
+                found, length, malformed = whole_events(data)
+                if not length:
                     break
-                events += self._parse(whole)
-                offset += len(whole)
-                left -= len(whole)
+                events += found
+                self.malformed_lines += malformed
+                offset += length
+                left -= length
                 reached[blob.name] = offset
         return events, reached
 
-    def _parse(self, lines: bytes) -> Iterator[Event]:
-        for line in lines.splitlines():
-            event = _event(line)
-            if event is None:
-                self.malformed_lines += 1
-            else:
-                yield event
+
+def whole_events(data: bytes) -> tuple[list[Event], int, int]:
+    """What was read from a ledger blob, as events: those of its whole lines, the bytes that these lines take, and
+    how many of them were no event. A last line without its end is left for the next time."""
+    whole = _whole_lines(data)
+    events = [_event(line) for line in whole.splitlines()]
+    good = [event for event in events if event is not None]
+    return good, len(whole), len(events) - len(good)
 
 
 def without_repeats(events: Iterable[Event], seen: set[str]) -> Iterator[Event]:

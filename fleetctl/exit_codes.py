@@ -13,5 +13,7 @@ class ExitCode(IntEnum):
     """It worked, but the answer is not whole: tiles were not published yet."""
     BAD_INPUT = 2
     """A person's mistake, or no storage to talk to; said in one sentence."""
+    NOT_LEADING = 3
+    """`watch` lost its lease, or another controller wrote the record: it touched nothing since. Start it again."""
     INTERRUPTED = 130
     """Ctrl-C."""

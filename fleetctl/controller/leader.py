@@ -15,12 +15,13 @@ import structlog
 
 from contract import artifact_names
 from contract.blob_store import BlobLease, BlobStore
-from contract.errors import AlreadyExists, BadInput, StorageError, TilefleetError
+from contract.errors import AlreadyExists, BadInput, NotFound, StorageError, TilefleetError
 
 log = structlog.get_logger()
 
 LEASE_SECONDS = 60
 RENEW_SECONDS = 15.0
+MAX_NAME_BYTES = 1024
 
 
 class NotLeading(TilefleetError):
@@ -35,8 +36,12 @@ def seconds_with_suspension() -> float:
 class Leader:
     """Leads from `take` to `give_up`, or until the lease is lost."""
 
-    def __init__(self, store: BlobStore, *, clock: Callable[[], float] = seconds_with_suspension) -> None:
+    def __init__(
+        self, store: BlobStore, name: str = "", *, clock: Callable[[], float] = seconds_with_suspension
+    ) -> None:
+        """`name`: what a controller that has to wait says of us."""
         self._store = store
+        self._name = name
         self._clock = clock
         self._lease: BlobLease | None = None
         self._good_until = 0.0
@@ -53,9 +58,18 @@ class Leader:
         except AlreadyExists:
             return False
         self._good_until = began + LEASE_SECONDS
+        self._store.put(artifact_names.CONTROLLER_LEADER, self._name.encode())
         self._thread = threading.Thread(target=self._renew_until_stop, name="leader", daemon=True)
         self._thread.start()
         return True
+
+    def who_leads(self) -> str:
+        """The name of who has the lease, or had it last; empty where nobody ever said."""
+        try:
+            blob = self._store.read(artifact_names.CONTROLLER_LEADER, max_bytes=MAX_NAME_BYTES)
+        except NotFound:
+            return ""
+        return "".join(filter(str.isprintable, blob.data.decode(errors="replace")))
 
     @property
     def seconds_left(self) -> float:

@@ -52,6 +52,10 @@ class Controller:
         """Go on from where the last controller was."""
         self.memory = self.store.load()
 
+    def end(self) -> None:
+        """Leave what the last calls taught to whoever comes after us."""
+        self.store.save(self.memory)
+
     def tick(self) -> Ticked:
         """Look, decide, remember, act."""
         began = time.monotonic()

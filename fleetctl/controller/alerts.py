@@ -1,0 +1,181 @@
+"""Alerts: each is said once when it begins and once when it is over, also across a restart of the controller.
+
+What was said is kept in a blob. A receiver that does not answer is tried again with the next tick; telling
+happens in a thread of its own, because a webhook may take its time and a tick may not.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import structlog
+
+from contract.artifact_names import ALERTS
+from contract.blob_store import BlobStore
+from contract.errors import BadInput, NotFound, StorageError
+from contract.json_text import parse_object, to_bytes
+
+log = structlog.get_logger()
+
+VERSION = 1
+MOST_ALERTS = 1000
+"""Open ones that are remembered; the oldest are dropped."""
+NOT_TOLD = "alert not told"
+TOLD = "alert"
+STANDING = frozenset({"silent-fleet"})
+"""Said by the rules at every tick while they hold: over as soon as a tick does not say them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """One thing that a person should know."""
+
+    key: str
+    reason: str
+    since: float
+    """Epoch seconds."""
+    is_resolved: bool = False
+    is_told: bool = False
+    """Of what it is now."""
+
+    def facts(self, fleet: str) -> dict[str, Any]:
+        """For whoever is told. `text` alone reads well: many receivers show nothing else."""
+        state = "resolved" if self.is_resolved else "begun"
+        return {
+            "fleet": fleet,
+            "alert": self.key,
+            "state": state,
+            "reason": self.reason,
+            "since": self.since,
+            "text": f"{fleet}: {self.key} {state}: {self.reason}",
+        }
+
+
+Tell = Callable[[Mapping[str, Any]], None]
+"""Tells one receiver; raises OSError, ValueError or TilefleetError when it did not take it."""
+
+
+class Alerts:
+    """The open alerts of one fleet. Any thread may raise or resolve one."""
+
+    def __init__(self, store: BlobStore, fleet: str, tells: tuple[Tell, ...]) -> None:
+        self._store = store
+        self._fleet = fleet
+        self._tells = tells
+        self._alerts: dict[str, Alert] = {}
+        self._is_dirty = False
+        self._lock = threading.Lock()
+        self._teller: threading.Thread | None = None
+        self._stands: set[str] = set()
+
+    def load(self) -> None:
+        """Go on from what was said before. A record that cannot be read is begun anew."""
+        try:
+            record = parse_object(self._store.read(ALERTS).data, "the alerts' record")
+            alerts = [Alert(**entry) for entry in record["open"]] if record.get("v") == VERSION else []
+        except (NotFound, BadInput, KeyError, TypeError):
+            alerts = []
+        with self._lock:
+            self._alerts = {alert.key: alert for alert in alerts} | self._alerts
+
+    def alert(self, key: str, reason: str) -> None:
+        """Something begins, or goes on, which is not said again."""
+        with self._lock:
+            self._stands.add(key)
+            known = self._alerts.get(key)
+            if known is None or known.is_resolved:
+                self._alerts[key] = Alert(key, reason, self._store.now().timestamp())
+                self._is_dirty = True
+
+    def resolve(self, key: str, reason: str) -> None:
+        """It is over. Nothing is said of what never was."""
+        with self._lock:
+            known = self._alerts.get(key)
+            if known is not None and not known.is_resolved:
+                self._alerts[key] = replace(known, reason=reason, is_resolved=True, is_told=False)
+                self._is_dirty = True
+
+    def once(self, key: str, reason: str) -> None:
+        """Something that happened, and has no end to wait for."""
+        with self._lock:
+            if key not in self._alerts:
+                self._alerts[key] = Alert(key, reason, self._store.now().timestamp())
+                self._is_dirty = True
+
+    @property
+    def open_count(self) -> int:
+        with self._lock:
+            return sum(not alert.is_resolved for alert in self._alerts.values())
+
+    def after_tick(self) -> None:
+        """Resolve what no longer stands, tell what is untold, keep what was said. Never waits for a receiver."""
+        for key in STANDING - self._stands:
+            self.resolve(key, "it is over")
+        self._stands.clear()
+        self._save()
+        with self._lock:
+            has_untold = any(not alert.is_told for alert in self._alerts.values())
+            is_telling = self._teller is not None and self._teller.is_alive()
+        if has_untold and not is_telling:
+            self._teller = threading.Thread(target=self._tell_all, name="alerts", daemon=True)
+            self._teller.start()
+
+    def finish(self, limit_seconds: float) -> None:
+        """Let what is being told be told, for so long."""
+        if self._teller is not None:
+            self._teller.join(limit_seconds)
+        self._save()
+
+    def _tell_all(self) -> None:
+        with self._lock:
+            untold = [alert for alert in self._alerts.values() if not alert.is_told]
+        for alert in untold:
+            if self._tell(alert):
+                self._note_told(alert)
+
+    def _tell(self, alert: Alert) -> bool:
+        log.warning(TOLD, **alert.facts(self._fleet))
+        is_told = True
+        for tell in self._tells:
+            try:
+                tell(alert.facts(self._fleet))
+            except Exception as error:  # noqa: BLE001 - whatever a receiver does: it is tried again
+                log.warning(NOT_TOLD, alert=alert.key, reason=str(error)[:300])
+                is_told = False
+        return is_told
+
+    def _note_told(self, alert: Alert) -> None:
+        with self._lock:
+            if self._alerts.get(alert.key) is not alert:
+                return  # it changed while it was told: the new state is told next
+            if alert.is_resolved:
+                del self._alerts[alert.key]
+            else:
+                self._alerts[alert.key] = replace(alert, is_told=True)
+            self._is_dirty = True
+
+    def _save(self) -> None:
+        with self._lock:
+            if not self._is_dirty:
+                return
+            self._is_dirty = False
+            newest = sorted(self._alerts.values(), key=lambda alert: alert.since)[-MOST_ALERTS:]
+        record = {"v": VERSION, "open": [_entry(alert) for alert in newest]}
+        try:
+            self._store.put(ALERTS, to_bytes(record))
+        except StorageError as error:
+            log.warning("alerts not kept", reason=str(error))
+            self._is_dirty = True
+
+
+def _entry(alert: Alert) -> dict[str, Any]:
+    return {
+        "key": alert.key,
+        "reason": alert.reason,
+        "since": alert.since,
+        "is_resolved": alert.is_resolved,
+        "is_told": alert.is_told,
+    }
