@@ -12,7 +12,7 @@ from fleetctl.cloud.machines import NewVm
 from fleetctl.controller.policy import Priority
 
 FLEET_TAG = "tilefleet-fleet"
-ADMIN = "tilefleet"
+ADMIN = "operator"
 NETWORK_API_VERSION = "2022-11-01"
 MAX_USER_DATA_BYTES = 64 * 1024
 _MARKETPLACE = re.compile(r"[\w.-]+:[\w.-]+:[\w.-]+:[\w.-]+", re.ASCII)
