@@ -11,9 +11,10 @@ from fleetctl.controller.draft import Decision, Draft
 from fleetctl.controller.memory import Memory
 from fleetctl.controller.policy import Policy
 from fleetctl.controller.rules.carry_out import carry_out
+from fleetctl.controller.rules.charge import charge_evictions, charge_time
 from fleetctl.controller.rules.follow import follow
 from fleetctl.controller.rules.health import mend
-from fleetctl.controller.rules.money import account, drain_everything, keep_budgets
+from fleetctl.controller.rules.money import drain_everything, keep_budgets
 from fleetctl.controller.rules.outage import keep_probes, watch_source
 from fleetctl.controller.rules.scale import scale
 from fleetctl.controller.rules.stops import explain_stops
@@ -29,16 +30,17 @@ def decide(seen: Snapshot, memory: Memory, policy: Policy) -> Decision:
     if seen.vms is None:
         return draft.decision()  # blind: anything could be wrong
     follow(draft)
-    account(draft)
+    charge_time(draft)
     keep_budgets(draft)
     explain_stops(draft)
+    charge_evictions(draft)
     mend(draft)
     watch_source(draft)
     if draft.stopped_for:
         drain_everything(draft)
     elif seen.is_complete:
         if draft.outage_since is not None:
-            keep_probes(draft)
+            keep_probes(draft, draft.outage_since)
         else:
             scale(draft)
     carry_out(draft)

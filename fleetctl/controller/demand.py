@@ -1,4 +1,4 @@
-"""How much is there to do, and how many workers should there be for it. Pure arithmetic over one snapshot."""
+"""How much is there to do. Pure arithmetic over one snapshot."""
 
 from __future__ import annotations
 
@@ -16,8 +16,3 @@ def waiting_tiles(seen: Snapshot, live_seconds: float) -> int:
         return 0
     depth = seen.queues.tiles + seen.queues.urgent
     return max(0, depth - held_tiles(seen, live_seconds) - seen.queues.delayed)
-
-
-def wanted_slots(seen: Snapshot, live_seconds: float) -> int:
-    """One worker for each tile that is held or waits: reached in one step, bounded by quota and money elsewhere."""
-    return held_tiles(seen, live_seconds) + waiting_tiles(seen, live_seconds)

@@ -31,14 +31,20 @@ class Draft:
     offers: dict[Offer, OfferMemory] = field(init=False)
     spend: Spend = field(init=False)
     outage_since: float | None = field(init=False)
+    outage_over: float = field(init=False)
+    blind_until: float = field(init=False)
     stopped_for: str = field(init=False)
     """Why the whole fleet drains; empty while it works."""
     stopped_by: str = field(init=False)
+    is_broke: bool = False
+    """Not even draining is affordable: tiles return to the queue unfinished."""
     _machines: list[Machine] = field(init=False)
 
     def __post_init__(self) -> None:
         self.spend = self.memory.spend
         self.outage_since = self.memory.outage_since
+        self.outage_over = self.memory.outage_over
+        self.blind_until = self.memory.blind_until
         self.stopped_for = self.memory.stopped_for
         self.stopped_by = self.memory.stopped_by
         self.vms = dict(self.memory.vms)
@@ -51,7 +57,14 @@ class Draft:
 
     def machines(self) -> list[Machine]:
         """All of them, each with what the rules before this one decided of it."""
-        return [replace(machine, memory=self.vms.get(machine.name)) for machine in self._machines]
+        remembered = self.vms.get
+        self._machines = [
+            machine
+            if machine.memory is remembered(machine.name)
+            else replace(machine, memory=remembered(machine.name))
+            for machine in self._machines
+        ]
+        return self._machines
 
     def do(self, verb: Verb, target: str, reason: str) -> None:
         self.actions.append(Action(verb, target, reason))
@@ -66,7 +79,13 @@ class Draft:
 
     def note(self, name: str, **changes: object) -> None:
         """Remember more of a machine that has an intent."""
-        self.vms[name] = replace(self.vms[name], **changes)  # type: ignore[arg-type]
+        before = self.vms[name]
+        if any(getattr(before, field_name) != value for field_name, value in changes.items()):
+            self.vms[name] = replace(before, **changes)  # type: ignore[arg-type]
+
+    def forget(self, name: str) -> None:
+        """It is gone."""
+        del self.vms[name]
 
     def intent(self, name: str) -> Intent | None:
         memory = self.vms.get(name)
@@ -81,6 +100,8 @@ class Draft:
             offers=self.offers,
             spend=self.spend,
             outage_since=self.outage_since,
+            outage_over=self.outage_over,
+            blind_until=self.blind_until,
             stopped_for=self.stopped_for,
             stopped_by=self.stopped_by,
         )

@@ -11,6 +11,8 @@ from fleetctl.controller.memory import Memory, OfferMemory
 from fleetctl.controller.policy import Offer
 
 STARTS = frozenset({Verb.CREATE, Verb.START})
+TROUBLES = frozenset({Refusal.QUOTA, Refusal.MISTAKE, Refusal.NOT_ALLOWED})
+"""A person must act before starting there makes sense again."""
 
 
 def learn(memory: Memory, action: Action, offer: Offer | None, refused: Refused, now: float) -> Memory:
@@ -34,8 +36,9 @@ def learn(memory: Memory, action: Action, offer: Offer | None, refused: Refused,
         known = by_offer.get(offer, OfferMemory())
         if refused.kind is Refusal.NO_CAPACITY:
             by_offer[offer] = offers.refused(offer, known, now, refused.code or refused.text)
-        elif refused.kind in (Refusal.QUOTA, Refusal.MISTAKE, Refusal.NOT_ALLOWED):
-            by_offer[offer] = offers.out_of_quota(known, now, refused.text)
-        elif known.probe == action.target:
-            by_offer[offer] = offers.probing(known, "")
+        elif refused.kind in TROUBLES:
+            by_offer[offer] = offers.in_trouble(known, now, str(refused))
+    for asked, known in by_offer.items():
+        if known.probe == action.target:  # it was not asked, or nobody knows: somebody else finds out
+            by_offer[asked] = offers.probing(known, "")
     return replace(memory, vms=vms, offers=by_offer)

@@ -11,6 +11,8 @@ from fleetctl.controller.memory import Memory, VmMemory
 from fleetctl.controller.policy import Policy, Pool
 from fleetctl.controller.snapshot import BILLED, Power, Snapshot, VmSeen, WorkerSeen
 
+TAKES_NOTHING = frozenset({WorkerState.LEAVING, WorkerState.UNFIT})
+
 
 @dataclass(frozen=True, slots=True)
 class Machine:
@@ -23,7 +25,7 @@ class Machine:
     memory: VmMemory | None
     """None: we did not make it, or our record of it is lost."""
     live: tuple[WorkerSeen, ...]
-    """Workers that reported lately."""
+    """Workers that reported lately, newest first."""
     late: tuple[WorkerSeen, ...]
     """Those that did not, newest first."""
 
@@ -59,14 +61,25 @@ class Machine:
         return self.pool.slots if self.pool else 0
 
     @property
+    def free_slots(self) -> int:
+        """Slots that could take a tile now or once it is up. Tiles that a worker took ahead of its need stay
+        with it: they fill its own slot and no other."""
+        taken = sum(worker.held > 0 or worker.state in TAKES_NOTHING for worker in self.live)
+        return max(0, self.slots - taken)
+
+    @property
     def has_left(self) -> bool:
-        """None of its workers takes tiles any more, and none holds one."""
-        return self.held == 0 and all(worker.state is WorkerState.LEAVING for worker in self.live)
+        """By the last word of each of its workers none takes tiles any more, and none holds one."""
+        return all(
+            worker.held == 0 and worker.state in TAKES_NOTHING
+            for worker in (*self.live, *self.late)
+            if self.is_newer(worker)
+        )
 
     @property
     def newest(self) -> WorkerSeen | None:
         """The worker heard of last."""
-        return min((*self.live, *self.late), key=lambda worker: worker.age_seconds, default=None)
+        return self.live[0] if self.live else self.late[0] if self.late else None
 
     def is_newer(self, worker: WorkerSeen) -> bool:
         """Did that worker begin after we last asked the machine to start?"""
@@ -81,17 +94,18 @@ def machines(seen: Snapshot, memory: Memory, policy: Policy) -> Iterator[Machine
     workers: dict[str, list[WorkerSeen]] = defaultdict(list)
     for worker in sorted(seen.workers or (), key=lambda worker: worker.age_seconds):
         workers[worker.vm].append(worker)
+    limit = policy.patience.silent_limit
+    pools = {pool.name: pool for pool in policy.pools}
     for name in sorted({*listed, *memory.vms}):
         found = listed.get(name)
-        of_vm = workers.get(name, [])
-        limit = policy.patience.silent_limit
+        of_vm = workers.get(name, ())
         yield Machine(
             name=name,
-            pool=policy.pool(found.pool if found else pool_of(name, policy.fleet)),
+            pool=pools.get(found.pool if found else pool_of(name, policy.fleet)),
             seen=found,
             memory=memory.vms.get(name),
-            live=tuple(worker for worker in of_vm if worker.age_seconds <= limit),
-            late=tuple(worker for worker in of_vm if worker.age_seconds > limit),
+            live=tuple([worker for worker in of_vm if worker.age_seconds <= limit]),
+            late=tuple([worker for worker in of_vm if worker.age_seconds > limit]),
         )
 
 

@@ -70,6 +70,8 @@ class OfferMemory:
     """The machine that is being started to find out whether there is room again; empty: none."""
     room: int | None = None
     """How many may be started before the next tick, after a probe got through; None: no limit."""
+    trouble: str = ""
+    """What a person must mend there: quota, a role, an image; empty: it is only sold out, or open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,11 @@ class Spend:
     by_day: Mapping[str, float] = field(default_factory=dict)
     """UTC date."""
     by_kind: Mapping[str, float] = field(default_factory=dict)
-    """useful, evicted, unfit, idle, boot, disks, network."""
+    """useful, evicted, unfit, idle, boot, disks."""
+    vm_hours: Mapping[str, float] = field(default_factory=dict)
+    """Billed ones by offer, as it prints."""
+    evictions: Mapping[str, int] = field(default_factory=dict)
+    """By offer, too: with the hours, how often its machines are taken."""
     counted_until: float = 0.0
     """Epoch seconds."""
     warned: tuple[str, ...] = ()
@@ -97,6 +103,10 @@ class Memory:
     spend: Spend = Spend()
     outage_since: float | None = None
     """Intake is paused since then, because the source fails."""
+    outage_over: float = 0.0
+    """When the last outage ended: attempts from before it say nothing about the source of now."""
+    blind_until: float = 0.0
+    """Heartbeats did not get through lately: until then no machine is blamed for its silence."""
     stopped_for: str = ""
     """Why the whole fleet drains: a budget or `stop_after`; empty while it works."""
     stopped_by: str = ""

@@ -19,7 +19,7 @@ PATIENT_PROBES = 9
 LONGEST_PROBE_SECONDS = 900.0
 PROBE_GROWTH = 1.5
 JITTER_SHARE = 0.05
-QUOTA_SECONDS = 1800.0
+TROUBLE_SECONDS = 1800.0
 FIRST_ROOM = 33
 """Starts in the tick after a probe got through; then as many as are wanted."""
 MASS_EVICTION = 3
@@ -43,18 +43,22 @@ def is_capacity_code(code: str) -> bool:
 
 
 def refused(offer: Offer, memory: OfferMemory, now: float, reason: str) -> OfferMemory:
-    """Closed, until the next probe is due."""
-    refusals = memory.refusals + 1
+    """Closed, until the next probe is due. Many machines refused in one tick are one refusal."""
+    refusals = memory.refusals + (memory.refused_at != now or memory.refusals == 0)
     growth = PROBE_GROWTH ** max(0, refusals - PATIENT_PROBES)
     pause = min(PROBE_SECONDS * growth, LONGEST_PROBE_SECONDS)
     until = now + pause * (1 + JITTER_SHARE * _unit(offer, refusals))
     return OfferMemory(refused_at=now, refusals=refusals, closed_until=until, reason=reason)
 
 
-def out_of_quota(memory: OfferMemory, now: float, reason: str) -> OfferMemory:
-    """Closed for longer: quota changes when people ask for more, or others of the subscription leave."""
+def in_trouble(memory: OfferMemory, now: float, reason: str) -> OfferMemory:
+    """Closed for longer: quotas, roles and images change when people do something about them."""
     return OfferMemory(
-        refused_at=now, refusals=memory.refusals, closed_until=now + QUOTA_SECONDS, reason=reason
+        refused_at=now,
+        refusals=memory.refusals,
+        closed_until=now + TROUBLE_SECONDS,
+        reason=reason,
+        trouble=reason,
     )
 
 

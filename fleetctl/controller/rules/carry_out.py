@@ -6,6 +6,7 @@ from fleetctl.controller.actions import Verb
 from fleetctl.controller.draft import Draft
 from fleetctl.controller.machine import Machine
 from fleetctl.controller.memory import Intent
+from fleetctl.controller.rules.health import rehost
 from fleetctl.controller.snapshot import Power
 
 REPEAT_SECONDS = 120.0
@@ -19,27 +20,45 @@ def carry_out(draft: Draft) -> None:
     for machine in draft.machines():
         if machine.memory is None or machine.seen is None or machine.power in BUSY:
             continue
-        step = _STEPS.get(machine.memory.intent)
-        if step is not None:
-            step(draft, machine)
+        intent = machine.memory.intent
+        if intent is Intent.RELEASE:
+            _release(draft, machine)
+        elif machine.power is Power.UNKNOWN:
+            continue  # the listing had no power state: it may well be working
+        elif intent in _STEPS:
+            _STEPS[intent](draft, machine)
         elif machine.power is Power.STOPPED:
             _let_go_of_stopped(draft, machine)
 
 
 def _drain(draft: Draft, machine: Machine) -> None:
     """Let its tiles be finished; gone once it holds none and takes none."""
+    memory = machine.ours
     if machine.power is not Power.RUNNING:
-        draft.want(machine.name, Intent.RELEASE, machine.ours.reason)
-        _release(draft, machine)
-    elif machine.has_left and machine.ours.called_at is not None:
-        draft.want(machine.name, Intent.RELEASE, f"{machine.ours.reason}; drained")
-        _release(draft, machine)
-    else:
+        why = memory.reason
+    elif memory.called_at is None or not _has_left(draft, machine):
         _call(draft, machine, Verb.DRAIN)
+        return
+    else:
+        why = f"{memory.reason}; drained"
+    draft.want(machine.name, Intent.RELEASE, why)
+    _call(draft, machine, Verb.DELETE)
+
+
+def _has_left(draft: Draft, machine: Machine) -> bool:
+    """By the last words of its workers, or because they are silent although others are heard."""
+    if draft.seen.workers is None:
+        return False
+    return machine.has_left or (not machine.live and draft.now >= draft.blind_until)
 
 
 def _release(draft: Draft, machine: Machine) -> None:
-    _call(draft, machine, Verb.DELETE)
+    """Delete, but for a machine that took tiles after all: only want of money ends those."""
+    if machine.held and machine.power is Power.RUNNING and not draft.is_broke:
+        draft.want(machine.name, Intent.DRAIN, f"{machine.ours.reason}; it holds {machine.held} tiles")
+        _call(draft, machine, Verb.DRAIN)
+    else:
+        _call(draft, machine, Verb.DELETE)
 
 
 def _let_go(draft: Draft, machine: Machine) -> None:
@@ -53,13 +72,14 @@ def _rehost(draft: Draft, machine: Machine) -> None:
     if machine.power is Power.DEALLOCATED:
         draft.want(machine.name, Intent.RUN, f"rehosted: {machine.ours.reason}")
         draft.note(machine.name, started_at=None, running_since=None, idle_since=None)
+        draft.do(Verb.UNDRAIN, machine.name, "it is to work again on other hardware")
     elif not _still_drains(draft, machine):
         _call(draft, machine, Verb.DEALLOCATE)
 
 
 def _still_drains(draft: Draft, machine: Machine) -> bool:
     """Other slots of a machine with a sick one may hold tiles: they finish first, for as long as a tile takes."""
-    if machine.held == 0:
+    if machine.held == 0 and draft.seen.workers is not None:
         return False
     waited = draft.now - machine.ours.since
     if waited > 2 * (draft.seen.tile_seconds or draft.policy.patience.idle_grace):
@@ -73,7 +93,7 @@ def _let_go_of_stopped(draft: Draft, machine: Machine) -> None:
     if machine.ours.idle_since is None:
         draft.note(machine.name, idle_since=draft.now)
     elif draft.now - machine.ours.idle_since >= draft.policy.patience.stopped_limit:
-        draft.want(machine.name, Intent.REHOST, "it stopped without being deallocated, which is billed")
+        rehost(draft, machine, "it stopped without being deallocated, which is billed")
         _call(draft, machine, Verb.DEALLOCATE)
 
 
@@ -87,7 +107,6 @@ def _call(draft: Draft, machine: Machine, verb: Verb) -> None:
 
 _STEPS = {
     Intent.DRAIN: _drain,
-    Intent.RELEASE: _release,
     Intent.PARK: _let_go,
     Intent.QUARANTINE: _let_go,
     Intent.REHOST: _rehost,

@@ -1,17 +1,20 @@
-"""Bookkeeping first: what became of what we asked for. Changes memory only, calls for nothing."""
+"""Bookkeeping first: what became of what we asked for. Changes memory only, calls for nothing but a withdrawal."""
 
 from __future__ import annotations
 
 from fleetctl.controller import offers
+from fleetctl.controller.actions import Verb
 from fleetctl.controller.draft import Draft
 from fleetctl.controller.machine import Machine
-from fleetctl.controller.memory import Intent
-from fleetctl.controller.snapshot import Power
+from fleetctl.controller.memory import Intent, VmMemory
+from fleetctl.controller.snapshot import BILLED, Power
 
 LISTING_LAG_SECONDS = 180.0
 """A machine that was just asked for may be missing from a listing for so long."""
 START_LAG_SECONDS = 60.0
 """Still deallocated so long after its start was accepted: the start failed behind our back."""
+OURS_TO_STOP = frozenset({Intent.PARK, Intent.QUARANTINE})
+"""Deallocated is what we wanted of them."""
 
 
 def follow(draft: Draft) -> None:
@@ -21,8 +24,12 @@ def follow(draft: Draft) -> None:
             _adopt(draft, machine)
         elif machine.seen is None:
             _miss(draft, machine)
-        else:
-            _update(draft, machine)
+        elif machine.power is Power.RUNNING:
+            _note_running(draft, machine, machine.memory)
+        elif machine.power is Power.DEALLOCATED:
+            _note_deallocated(draft, machine, machine.memory)
+        elif machine.power is Power.UNKNOWN and machine.listed.provisioning == "failed":
+            _note_never_made(draft, machine, machine.memory)
     _open_offers(draft)
 
 
@@ -33,39 +40,54 @@ def _adopt(draft: Draft, machine: Machine) -> None:
 
 
 def _miss(draft: Draft, machine: Machine) -> None:
-    asked_at = machine.ours.started_at
-    is_on_its_way = asked_at is not None and draft.now - asked_at < LISTING_LAG_SECONDS
-    if machine.ours.intent is Intent.RELEASE or not is_on_its_way:
-        del draft.vms[machine.name]
-
-
-def _update(draft: Draft, machine: Machine) -> None:
+    """Gone. A later machine of this name is another one: it must not find a wish for it to leave."""
     memory = machine.ours
-    if machine.power is Power.RUNNING:
-        newest = machine.newest
-        is_idle = bool(machine.live) and machine.held == 0
-        draft.note(
-            machine.name,
-            running_since=memory.running_since or draft.now,
-            refused_starts=0,
-            idle_since=(memory.idle_since or draft.now) if is_idle else None,
-            boot_id=newest.boot_id if newest and machine.is_newer(newest) else memory.boot_id,
-        )
-    elif (
-        machine.power is Power.DEALLOCATED and memory.started_at is not None and memory.running_since is None
-    ):
+    is_on_its_way = memory.started_at is not None and draft.now - memory.started_at < LISTING_LAG_SECONDS
+    if memory.intent is Intent.RELEASE or not is_on_its_way:
+        draft.forget(machine.name)
+        if memory.intent is Intent.RELEASE:
+            draft.do(Verb.UNDRAIN, machine.name, "it is gone")
+
+
+def _note_running(draft: Draft, machine: Machine, memory: VmMemory) -> None:
+    newest = machine.newest
+    is_idle = bool(machine.live) and machine.held == 0
+    draft.note(
+        machine.name,
+        running_since=memory.running_since or draft.now,
+        refused_starts=0,
+        unexplained_stops=0 if machine.held else memory.unexplained_stops,
+        idle_since=(memory.idle_since or draft.now) if is_idle else None,
+        boot_id=newest.boot_id if newest and machine.is_newer(newest) else memory.boot_id,
+    )
+
+
+def _note_deallocated(draft: Draft, machine: Machine, memory: VmMemory) -> None:
+    if memory.intent in OURS_TO_STOP:
+        draft.note(machine.name, started_at=None, running_since=None)
+    elif memory.started_at is not None and memory.running_since is None:
         _note_refused_start(draft, machine, memory.started_at)
 
 
 def _note_refused_start(draft: Draft, machine: Machine, started_at: float) -> None:
     """Accepted, and yet it did not start: the cloud said no later."""
-    code = machine.listed.error_code
     has_failed = machine.listed.provisioning == "failed"
     if not has_failed and draft.now - started_at < START_LAG_SECONDS:
         return
     draft.note(machine.name, started_at=None, refused_starts=machine.ours.refused_starts + 1)
-    offer = machine.listed.offer
-    reason = code or "accepted, then not started"
+    _close(draft, machine, "accepted, then not started")
+
+
+def _note_never_made(draft: Draft, machine: Machine, memory: VmMemory) -> None:
+    """Its creation was accepted and failed later: what is left of it has a name and no hardware."""
+    if memory.intent is Intent.RUN and memory.running_since is None:
+        _close(draft, machine, "accepted, then not created")
+        why = machine.listed.error_code or "its creation failed"
+        draft.want(machine.name, Intent.RELEASE, f"it never came to be: {why}")
+
+
+def _close(draft: Draft, machine: Machine, otherwise: str) -> None:
+    offer, reason = machine.listed.offer, machine.listed.error_code or otherwise
     draft.offers[offer] = offers.refused(offer, draft.offer(offer), draft.now, reason)
 
 
@@ -76,8 +98,12 @@ def _open_offers(draft: Draft) -> None:
         if memory.room is not None:
             draft.offers[offer] = offers.widened(memory)
         elif memory.probe:
-            power = powers.get(memory.probe)
-            if power in (Power.STARTING, Power.CREATING, Power.RUNNING):
+            probing = draft.vms.get(memory.probe)
+            if powers.get(memory.probe) in BILLED:
                 draft.offers[offer] = offers.got_through(memory)
-            elif power is None or memory.probe not in draft.vms:
-                draft.offers[offer] = offers.probing(memory, "")  # it is gone: somebody else asks
+                if memory.trouble:
+                    draft.do(Verb.RESOLVE, f"offer:{offer}", "a machine could be started there again")
+            elif probing is None or probing.started_at is None:
+                draft.offers[offer] = offers.probing(memory, "")  # it does not ask: somebody else does
+        elif memory.trouble and draft.now < memory.closed_until:
+            draft.do(Verb.ALERT, f"offer:{offer}", f"nothing can be started of {offer}: {memory.trouble}")

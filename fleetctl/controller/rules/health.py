@@ -1,13 +1,14 @@
 """Machines that do not do their work: moved to other hardware, and after some moves left for a person to look at.
 
 A bad machine fails faster than a good one works, so a report of unfitness is believed at once. Silence is
-believed later, and not at all when most of the fleet falls silent together: then it is the way that
-heartbeats take, not the machines.
+believed later, and not at all when most of those that ever spoke fall silent together, nor soon after: then it
+is the way that heartbeats take, not the machines.
 """
 
 from __future__ import annotations
 
 from contract.heartbeat import WorkerState
+from fleetctl.controller import offers
 from fleetctl.controller.actions import Verb
 from fleetctl.controller.draft import Draft
 from fleetctl.controller.machine import Machine
@@ -18,22 +19,15 @@ REHOST_MEMORY_SECONDS = 24 * 3600.0
 MOST_SILENT_SHARE = 0.5
 FEW_MACHINES = 3
 """Of so few, all may fall silent by themselves."""
+FAILED_INSTALLATIONS = frozenset({"osprovisioningtimedout", "vmextensionprovisioningerror"})
 
 
 def mend(draft: Draft) -> None:
     """Rehost what is unfit, silent, stuck, or never came up."""
     running = [machine for machine in draft.machines() if _should_work(machine)]
-    silent = [machine for machine in running if _silence(draft, machine)]
-    is_everybody = len(running) > FEW_MACHINES and len(silent) > MOST_SILENT_SHARE * len(running)
-    if is_everybody:
-        reason = (
-            f"{len(silent)} of {len(running)} machines fell silent together: no machine is blamed for that"
-        )
-        draft.do(Verb.ALERT, "silent-fleet", reason)
+    _doubt_silence(draft, running)
     for machine in running:
-        trouble = _unfitness(machine) or _stuck(draft, machine)
-        if not trouble and not is_everybody and draft.seen.workers is not None:
-            trouble = _silence(draft, machine)
+        trouble = _unfitness(machine) or _stuck(draft, machine) or _silence(draft, machine)
         if trouble:
             rehost(draft, machine, trouble)
     for machine in draft.machines():
@@ -58,6 +52,24 @@ def _should_work(machine: Machine) -> bool:
     return memory is not None and memory.intent is Intent.RUN and machine.power is Power.RUNNING
 
 
+def _doubt_silence(draft: Draft, running: list[Machine]) -> None:
+    """Blame no machine while heartbeats do not get through, nor before all had time to speak again."""
+    patience = draft.policy.patience
+    spoke = [machine for machine in running if has_spoken(machine)]
+    silent = sum(not machine.live for machine in spoke)
+    if draft.seen.workers is None:
+        draft.blind_until = draft.now + patience.silent_limit
+    elif len(spoke) > FEW_MACHINES and silent > MOST_SILENT_SHARE * len(spoke):
+        draft.blind_until = draft.now + patience.silent_limit
+        reason = f"{silent} of {len(spoke)} machines fell silent together: no machine is blamed for that"
+        draft.do(Verb.ALERT, "silent-fleet", reason)
+
+
+def has_spoken(machine: Machine) -> bool:
+    """Has a worker reported since the machine was last started?"""
+    return machine.newest is not None and machine.is_newer(machine.newest)
+
+
 def _unfitness(machine: Machine) -> str:
     for worker in machine.live:
         if worker.state is WorkerState.UNFIT and machine.is_newer(worker):
@@ -75,15 +87,15 @@ def _stuck(draft: Draft, machine: Machine) -> str:
 
 def _silence(draft: Draft, machine: Machine) -> str:
     """Why an unreachable machine is not a healthy one; empty while it may still be booting."""
-    if machine.live:
+    if machine.live or draft.now < draft.blind_until:
         return ""
-    patience = draft.policy.patience
-    since = machine.ours.running_since or draft.now
-    newest = machine.newest
-    if newest is not None and machine.is_newer(newest):
-        return f"no heartbeat for {newest.age_seconds:.0f} s"
-    waited = draft.now - (machine.ours.started_at or since)
-    return f"running, and no heartbeat {waited:.0f} s after its start" if waited > patience.boot_limit else ""
+    if machine.newest is not None and has_spoken(machine):
+        return f"no heartbeat for {machine.newest.age_seconds:.0f} s"
+    began = machine.ours.started_at or machine.ours.running_since or draft.now
+    if draft.now - began <= draft.policy.patience.boot_limit:
+        return ""
+    _doubt_image(draft, machine)
+    return f"running, and no heartbeat {draft.now - began:.0f} s after its start"
 
 
 def _give_up_installing(draft: Draft, machine: Machine) -> None:
@@ -91,5 +103,14 @@ def _give_up_installing(draft: Draft, machine: Machine) -> None:
     memory, seen = machine.memory, machine.seen
     if memory is None or seen is None or memory.intent is not Intent.RUN or seen.provisioning != "failed":
         return
-    if seen.error_code.lower() in {"osprovisioningtimedout", "vmextensionprovisioningerror"}:
+    if seen.error_code.lower() in FAILED_INSTALLATIONS and not machine.live:
         draft.want(machine.name, Intent.RELEASE, f"its system did not come up: {seen.error_code}")
+        _doubt_image(draft, machine)
+
+
+def _doubt_image(draft: Draft, machine: Machine) -> None:
+    """Where no machine of an offer ever reports, more of them would only cost more."""
+    offer = machine.listed.offer
+    if not any(other.live for other in draft.machines() if other.seen and other.seen.offer == offer):
+        reason = "none of its machines reports: is the image right, and may they reach the storage?"
+        draft.offers[offer] = offers.in_trouble(draft.offer(offer), draft.now, reason)

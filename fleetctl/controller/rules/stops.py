@@ -13,18 +13,24 @@ from fleetctl.controller.policy import Offer, Priority
 from fleetctl.controller.snapshot import Power
 
 UNEXPLAINED_STOPS = 2
-"""The second one is held and reported: restarting a machine that somebody keeps stopping helps nobody."""
+"""The second one without a tile in between is held and reported: restarting a machine that somebody keeps
+stopping helps nobody."""
 
 
 def explain_stops(draft: Draft) -> None:
-    """Find out why machines that should run are deallocated, and tell the workers' judges."""
+    """Find out why machines that should run are deallocated, and tell the workers' judges.
+
+    Without heartbeats nobody can tell: then it waits until there are some.
+    """
+    if draft.seen.workers is None:
+        return
     stopped = [machine for machine in draft.machines() if _has_stopped(machine)]
     lost = Counter(machine.listed.offer for machine in stopped)
     for machine in stopped:
         if _why_evicted(draft, machine, lost):
             draft.note(machine.name, evictions=machine.ours.evictions + 1)
             _account(draft, machine)
-        else:
+        elif machine.ours.intent is Intent.RUN:
             _suspect_a_person(draft, machine)
         draft.note(machine.name, running_since=None, started_at=None, idle_since=None)
     for offer, count in lost.items():
@@ -48,7 +54,7 @@ def _why_evicted(draft: Draft, machine: Machine, lost: Counter[Offer]) -> bool:
         return False
     newest = machine.newest
     is_noticed = (machine.name, machine.ours.boot_id) in draft.seen.evicted_boots
-    was_busy = newest is not None and newest.held > 0
+    was_busy = newest is not None and newest.held > 0 and machine.is_newer(newest)
     return is_noticed or was_busy or lost[machine.listed.offer] >= offers.MASS_EVICTION
 
 
