@@ -1,0 +1,149 @@
+"""Every billed second is charged to somebody, once, and under one word: what is paid is the sum of its kinds.
+
+A tick charges the time since the last one by what it sees now. A machine that appeared meanwhile is charged for a
+little too much and one that vanished for as much too little, so over a day both are even.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+from contract.errors import BadInput
+from contract.heartbeat import WorkerState
+from fleetctl.cloud.sizes import vcpus_of
+from fleetctl.controller.draft import Draft
+from fleetctl.controller.machine import Machine
+from fleetctl.controller.memory import Spend
+from fleetctl.controller.policy import Offer
+from fleetctl.controller.snapshot import Power
+from fleetctl.money.statement import OVERHEAD
+
+SECONDS_PER_HOUR = 3600.0
+DISK_USD_PER_HOUR = 4.80 / 730
+"""A 64 GB standard SSD per month (E6, East US list price, rounded), also while its machine is deallocated."""
+DEAR_USD_PER_VCPU_HOUR = 0.12
+"""Where nobody knows a price: more than spot machines of any size here cost, so that budgets err early."""
+UNKNOWN_VCPUS = 16
+USEFUL, EVICTED, UNFIT, IDLE, BOOT, DISKS = "useful", "evicted", "unfit", "idle", "boot", "disks"
+
+
+@dataclass
+class _Charges:
+    """Sums that grow; begin as what was spent before."""
+
+    spend: Spend
+    paid: float = 0.0
+    """In this tick."""
+    by_kind: defaultdict[str, float] = field(init=False)
+    by_job: defaultdict[str, float] = field(init=False)
+    vm_hours: defaultdict[str, float] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.by_kind = defaultdict(float, self.spend.by_kind)
+        self.by_job = defaultdict(float, self.spend.by_job)
+        self.vm_hours = defaultdict(float, self.spend.vm_hours)
+
+    def add(self, kind: str, usd: float, shares: Mapping[str, float]) -> None:
+        self.paid += usd
+        self.by_kind[kind] += usd
+        for job, share in shares.items():
+            self.by_job[job] += usd * share
+
+    def total(self, now: float) -> Spend:
+        day = utc_day(now)
+        return replace(
+            self.spend,
+            paid=self.spend.paid + self.paid,
+            by_kind=dict(self.by_kind),
+            by_job=dict(self.by_job),
+            by_day={**self.spend.by_day, day: self.spend.by_day.get(day, 0.0) + self.paid},
+            vm_hours=dict(self.vm_hours),
+            counted_until=now,
+        )
+
+
+def charge_time(draft: Draft) -> None:
+    """Charge the time since the last tick at the prices of now."""
+    since = draft.memory.spend.counted_until
+    hours = max(0.0, draft.now - since) / SECONDS_PER_HOUR if since else 0.0
+    charges = _Charges(draft.memory.spend)
+    for machine in draft.machines():
+        if machine.seen is None or machine.power is Power.DELETING:
+            continue
+        to_whom = shares(machine)
+        charges.add(DISKS, DISK_USD_PER_HOUR * hours, to_whom)
+        if machine.is_billed:
+            charges.add(kind_of(machine), usd_per_hour(draft, machine) * hours, to_whom)
+            charges.vm_hours[str(machine.listed.offer)] += hours
+    draft.spend = charges.total(draft.now)
+
+
+def charge_evictions(draft: Draft) -> None:
+    """What was in hand on machines that this tick found evicted was paid as useful, and is lost."""
+    by_kind, evictions = dict(draft.spend.by_kind), dict(draft.spend.evictions)
+    for machine in draft.machines():
+        before = draft.memory.vms.get(machine.name)
+        if machine.memory is None or before is None or machine.ours.evictions <= before.evictions:
+            continue
+        offer = machine.listed.offer
+        evictions[str(offer)] = evictions.get(str(offer), 0) + 1
+        lost = min(by_kind.get(USEFUL, 0.0), _lost_usd(draft, machine, before.running_since))
+        by_kind[USEFUL] = by_kind.get(USEFUL, 0.0) - lost
+        by_kind[EVICTED] = by_kind.get(EVICTED, 0.0) + lost
+    draft.spend = replace(draft.spend, by_kind=by_kind, evictions=evictions)
+
+
+def _lost_usd(draft: Draft, machine: Machine, running_since: float | None) -> float:
+    """Of the tile in hand: the time in its stage up to the last heartbeat, and no more than the machine ran, or
+    than a tile takes. What a checkpoint saved of it is not known here, so this is the most that was lost."""
+    newest = machine.newest
+    if newest is None or not newest.held or running_since is None:
+        return 0.0
+    seconds = min(
+        newest.oldest_stage_seconds - newest.age_seconds,
+        draft.now - running_since,
+        draft.seen.tile_seconds or SECONDS_PER_HOUR,
+    )
+    return max(0.0, seconds) / SECONDS_PER_HOUR * price_of(draft, machine.listed.offer)
+
+
+def usd_per_hour(draft: Draft, machine: Machine) -> float:
+    """What the machine's compute costs now; nothing while it is deallocated."""
+    return price_of(draft, machine.seen.offer) if machine.seen and machine.is_billed else 0.0
+
+
+def price_of(draft: Draft, offer: Offer) -> float:
+    """USD per hour; a dear guess where nobody knows it, since free machines would never meet a budget."""
+    price = draft.seen.usd_per_hour.get(offer)
+    if price is not None:
+        return price
+    try:
+        vcpus = vcpus_of(offer.size)
+    except BadInput:
+        vcpus = UNKNOWN_VCPUS
+    return vcpus * DEAR_USD_PER_VCPU_HOUR
+
+
+def kind_of(machine: Machine) -> str:
+    """Under which word a machine's time is paid now."""
+    if any(worker.state is WorkerState.UNFIT for worker in machine.live):
+        return UNFIT
+    if machine.held:
+        return USEFUL
+    return IDLE if machine.live else BOOT
+
+
+def shares(machine: Machine) -> Mapping[str, float]:
+    """To whom a machine's time is charged: to the jobs whose tiles it holds, equally; else to overhead."""
+    jobs = [job for worker in machine.live for job in worker.jobs]
+    if not jobs:
+        return {OVERHEAD: 1.0}
+    return {job: jobs.count(job) / len(jobs) for job in jobs}
+
+
+def utc_day(now: float) -> str:
+    """The day that a moment's spending belongs to."""
+    return datetime.fromtimestamp(now, UTC).date().isoformat()
