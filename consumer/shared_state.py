@@ -40,13 +40,14 @@ class SharedState:
     stuck: str = ""
     departure: str = ""
     settled: int = 0
-    _in_hand: set[Work] = field(default_factory=set)
+    _in_hand: dict[Work, None] = field(default_factory=dict)
+    """In the order of receipt."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def on_received(self, work: Work) -> None:
         """A tile that occupies this worker until its last stage, even if its lease is lost before that."""
         with self._lock:
-            self._in_hand.add(work)
+            self._in_hand[work] = None
 
     def in_hand(self) -> list[Work]:
         """What was received and has not passed its last stage yet."""
@@ -68,7 +69,7 @@ class SharedState:
     def on_settled(self, work: Work) -> None:
         """Learn from a work that ended, and make room for the next."""
         with self._lock:
-            self._in_hand.discard(work)
+            self._in_hand.pop(work, None)
             self.settled += 1
             is_resumed = work.commit is not None and bool(work.commit.done.get("resumed_blocks"))
             if work.error is None and Stage.INFER in work.seconds and not is_resumed:
