@@ -3,13 +3,31 @@
 from __future__ import annotations
 
 from contract.errors import BadInput
-from laptop_cloud.drills import evictions
+from laptop_cloud.drills import bad_tiles, deaths, evictions, results, storage_days, unfit, virtual_fleet
 from laptop_cloud.drills.play import Drill
 
 DRILLS = (
     Drill("eviction-with-notice", evictions.eviction_with_notice),
     Drill("eviction-without-notice", evictions.eviction_without_notice),
     Drill("all-evicted", evictions.all_evicted),
+    Drill("kill-at-every-write", deaths.kill_at_every_write),
+    Drill("two-workers-one-tile", deaths.two_workers_one_tile),
+    Drill("lease-pause", deaths.lease_pause),
+    Drill("checkpoint-resume", deaths.checkpoint_resume),
+    Drill("bad-gpu", unfit.bad_gpu),
+    Drill("full-disk", unfit.full_disk),
+    Drill("clock-jump", unfit.clock_jump),
+    Drill("harms-workers", unfit.harms_workers),
+    Drill("storage-503", storage_days.storage_503),
+    Drill("storage-slow", storage_days.storage_slow),
+    Drill("storage-cuts", storage_days.storage_cuts),
+    Drill("storage-restart", storage_days.storage_restart),
+    Drill("killer-tile", bad_tiles.killer_tile),
+    Drill("hostile-messages", bad_tiles.hostile_messages),
+    Drill("corrupt-artifacts", results.corrupt_artifacts),
+    Drill("slow-holder", results.slow_holder),
+    Drill("cancelled-job", results.cancelled_job),
+    Drill("virtual-fleet", virtual_fleet.virtual_fleet),
 )
 
 

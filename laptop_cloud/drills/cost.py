@@ -15,14 +15,14 @@ _BEGINNINGS = (ledger_events.TILE_RECEIVED, ledger_events.SECOND_ATTEMPT)
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Of one drill that ended well."""
+    """Of one drill that ended well. None: it has no real workers to ask."""
 
     tiles: int
-    attempts: int
+    attempts: int | None
     """Messages received as work, and second attempts."""
-    redone_seconds: float
+    redone_seconds: float | None
     """Inference whose result nobody uses: finished in vain, or cut short and not saved."""
-    requests_per_tile: float
+    requests_per_tile: float | None
     """Of all kinds, by everybody: heartbeats and empty polls, too."""
     remarks: tuple[str, ...]
     """Figures of this drill alone."""

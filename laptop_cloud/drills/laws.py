@@ -54,6 +54,16 @@ def check(stage: Stage, asked: Asked, expected: Expected) -> None:
     _innocent_tiles_are_uncharged(stage, asked, expected)
 
 
+def check_cancelled(stage: Stage, asked: Asked) -> None:
+    """Of a job that was cancelled: what is committed is whole, and the rest is explained by that."""
+    audit = verify(stage.store, asked.job, connections=CONNECTIONS)
+    if not audit.verdict.is_complete or not audit.verdict.standings[Standing.CANCELLED]:
+        raise DrillFailed("what a cancelled job had finished stays", f"{audit.verdict}")
+    for tile in audit.tiles_that_are(Standing.COMMITTED):
+        committed = _committed_once(stage, asked, tile, 1)
+        _bytes_are_those_of_an_undisturbed_run(stage, asked, tile.name, committed)
+
+
 def _queues_are_empty(stage: Stage) -> None:
     for queue in (stage.queues.tiles, stage.queues.urgent):
         if depth := queue.depth():

@@ -93,9 +93,13 @@ def play(run: Run, drill: Drill, seed: int) -> Result:
     except Interrupted:
         result = replace(result, left_out="interrupted")
     except Exception as error:  # noqa: BLE001 - a drill that breaks must not end the others
-        failure = DrillFailed("the drill itself works", repr(error))
-        failure.history = "".join(traceback.format_exception(error))
-        result = replace(result, failure=failure)
+        result = replace(result, failure=_broken(error))
     if result.failure is None:
         shutil.rmtree(folder, ignore_errors=True)
     return replace(result, seconds=time.monotonic() - began)
+
+
+def _broken(error: Exception) -> DrillFailed:
+    failure = DrillFailed("the drill itself works", repr(error))
+    failure.history = "".join(traceback.format_exception(error))
+    return failure

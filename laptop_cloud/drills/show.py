@@ -74,5 +74,6 @@ def _row(name: str, results: Sequence[Result]) -> tuple[str, ...]:
     )
 
 
-def _median(values: Iterable[float], form: str) -> str:
-    return format(statistics.median(values), form)
+def _median(values: Iterable[float | None], form: str) -> str:
+    known = [value for value in values if value is not None]
+    return format(statistics.median(known), form) if known else "-"

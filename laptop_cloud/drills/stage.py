@@ -184,6 +184,10 @@ class Stage:
             failure.tile = next((tile.name for tile in open_tiles), "")
             raise
 
+    def has_ended(self, asked: Asked) -> bool:
+        """Whether every tile is committed or explained now."""
+        return completion(self.store, asked.job.id).is_complete
+
     def await_empty_queues(self) -> None:
         """Until no message is left, also of those that are hidden."""
         work = (self.queues.tiles, self.queues.urgent)
