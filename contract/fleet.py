@@ -32,6 +32,8 @@ FLEET_VARIABLE = "FLEET"
 KEY_VARIABLE = "TILEFLEET_STORAGE_KEY"
 LAPTOP_VARIABLE = "TILEFLEET_LAPTOP"
 LAPTOP_FOLDER = ".laptop"
+CHOICE_FILE = ".fleet"
+"""In the current folder: the fleet that `fleetctl use` chose there, by name or path."""
 RUNNING_FILE = "running.toml"
 MAX_FILE_BYTES = 64 * 1024
 PLANETARY_COMPUTER = "https://planetarycomputer.microsoft.com/api/stac/v1"
@@ -71,20 +73,42 @@ class Fleet:
 
 
 def choose_fleet(named: str | None, environ: Mapping[str, str], folder: Path) -> Fleet:
-    """The fleet of `--fleet`, else of FLEET, else the laptop cloud that runs; BadInput names both ways.
+    """The fleet of `--fleet`, else of FLEET, else of `fleetctl use`, else the laptop cloud that runs.
 
-    `folder` is where `fleets/` and `.laptop/` are looked for. A name that ends in `.toml` is a path.
+    `folder` is where `fleets/`, `.fleet` and `.laptop/` are looked for; BadInput names the ways.
     """
-    name = named or environ.get(FLEET_VARIABLE, "")
-    running = laptop_folder(environ, folder) / RUNNING_FILE
-    if name == "laptop":
-        return _with_key(_read_running(running, asked=True), environ)
-    if name:
-        path = Path(name) if name.endswith(".toml") else folder / "fleets" / f"{name}.toml"
-        if not path.is_file():
-            raise BadInput(f"there is no fleet file {path}; write one (see README) or use --fleet laptop")
-        return _with_key(read_fleet_file(path), environ)
-    return _with_key(_read_running(running, asked=False), environ)
+    name = chosen_name(named, environ, folder)
+    path = fleet_path(name, environ, folder)
+    fleet = read_fleet_file(path) if is_file_named(name) else _read_running(path, asked=bool(name))
+    return _with_key(fleet, environ)
+
+
+def chosen_name(named: str | None, environ: Mapping[str, str], folder: Path) -> str:
+    """The name or path that was chosen; empty when none was, `laptop` for the laptop cloud."""
+    if name := named or environ.get(FLEET_VARIABLE, ""):
+        return name
+    try:
+        return (folder / CHOICE_FILE).read_text(encoding="utf-8")[:4096].strip()
+    except FileNotFoundError:
+        return ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"{folder / CHOICE_FILE} cannot be read: {error}; `fleetctl use` writes it") from error
+
+
+def fleet_path(name: str, environ: Mapping[str, str], folder: Path) -> Path:
+    """The file of the fleet of that name: a name that ends in `.toml` is a path. BadInput when there is none;
+    the laptop cloud's is looked at by who reads it."""
+    if not is_file_named(name):
+        return laptop_folder(environ, folder) / RUNNING_FILE
+    path = Path(name) if name.endswith(".toml") else folder / "fleets" / f"{name}.toml"
+    if not path.is_file():
+        raise BadInput(f"there is no fleet file {path}; write one (see README) or use --fleet laptop")
+    return path
+
+
+def is_file_named(name: str) -> bool:
+    """Whether that names a fleet of its own, and not the laptop cloud."""
+    return name not in {"", "laptop"}
 
 
 def laptop_folder(environ: Mapping[str, str], folder: Path) -> Path:

@@ -5,15 +5,21 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from contract.azure_clients import AzureClients, storage_endpoints
 from contract.blob_store import BlobStore
 from contract.blob_stores.azure import AzureBlobStore
-from contract.fleet import Fleet, choose_fleet
+from contract.fleet import Fleet, choose_fleet, chosen_name, fleet_path
 from contract.fleet_queues import FleetQueues
 from contract.queue_names import queue_names
 from contract.tile_queues.azure import AzureTileQueue
+from fleetctl.cloud.place import place_of
+from fleetctl.fleet_file import FleetFile, read_operator_file
 from fleetctl.settings import Settings
+
+if TYPE_CHECKING:
+    from fleetctl.cloud.azure import AzureMachines
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +38,22 @@ def load_settings() -> Settings:
 def load_fleet(named: str | None) -> Fleet:
     """The fleet that was named, or is chosen here."""
     return choose_fleet(named, os.environ, Path.cwd())
+
+
+def load_operator_file(named: str | None, fleet: Fleet) -> FleetFile:
+    """The machines, budget and limits in that fleet's file."""
+    name = chosen_name(named, os.environ, Path.cwd())
+    return read_operator_file(fleet_path(name, os.environ, Path.cwd()), fleet.name)
+
+
+def connect_machines(fleet: Fleet, file: FleetFile) -> AzureMachines:
+    """The fleet's machines; nothing is asked of the cloud yet."""
+    # The SDK takes a second to load, and most commands need no machine.
+    from fleetctl.cloud.azure import AzureMachines  # noqa: PLC0415
+    from fleetctl.cloud.clients import credential_for  # noqa: PLC0415
+
+    place = place_of(fleet, file)
+    return AzureMachines(place, credential_for(place.url))
 
 
 def connect(fleet: Fleet, settings: Settings) -> Storage:

@@ -22,6 +22,7 @@ from fleetctl.cloud.clients import RatesSeen, compute_client
 from fleetctl.cloud.create_body import FLEET_TAG, NETWORK_API_VERSION, vm_body
 from fleetctl.cloud.listing import VmDetails, details_of, group_of, owner_of, pool_in_name, vm_seen
 from fleetctl.cloud.machines import NewVm, RateLeft, Refusal, Refused
+from fleetctl.cloud.place import Place
 from fleetctl.cloud.skus import SizeSeen, sizes_seen
 from fleetctl.controller.policy import Offer, Priority
 from fleetctl.controller.snapshot import Quota, VmSeen
@@ -32,19 +33,6 @@ API_VERSIONS = {
     "microsoft.network/networkinterfaces": NETWORK_API_VERSION,
 }
 """Of what `delete_resource` may be asked for."""
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a fleet's machines live."""
-
-    fleet: str
-    subscription: str
-    resource_group: str
-    offers: Mapping[str, Offer]
-    """By pool: what a machine is taken for until the full listing tells."""
-    url: str = ""
-    """Of another Resource Manager than Azure's own."""
 
 
 @dataclass

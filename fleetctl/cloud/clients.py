@@ -14,6 +14,7 @@ import requests
 from azure.core.credentials import TokenCredential
 from azure.core.pipeline import PipelineRequest, PipelineResponse, policies
 from azure.core.pipeline.transport import RequestsTransport
+from azure.identity import DefaultAzureCredential
 from azure.mgmt.compute import ComputeManagementClient
 from azure.mgmt.core.policies import ARMChallengeAuthenticationPolicy
 from requests.adapters import HTTPAdapter
@@ -96,6 +97,11 @@ def compute_client(
         ],
         transport=_transport(),
     )
+
+
+def credential_for(url: str) -> TokenCredential:
+    """Whoever is logged in here, or this machine's identity; nobody where the laptop cloud is asked."""
+    return NoCredential() if urlsplit(url).scheme == "http" else DefaultAzureCredential()
 
 
 def resource_rates(header: str) -> dict[str, int]:

@@ -6,9 +6,10 @@ import time
 import pytest
 
 from contract.errors import BadInput
-from fleetctl.cloud.azure import AzureMachines, Place
+from fleetctl.cloud.azure import AzureMachines
 from fleetctl.cloud.clients import NoCredential, resource_rates
 from fleetctl.cloud.machines import NewVm, Refusal, Refused
+from fleetctl.cloud.place import Place
 from fleetctl.controller.policy import Offer, Priority
 from fleetctl.controller.snapshot import Power, Quota
 from tests.unit.fleetctl.cloud.scripted_manager import scripted_manager
