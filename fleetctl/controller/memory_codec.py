@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from contract.errors import BadInput
@@ -17,7 +17,7 @@ MAX_MEMORY_BYTES = 16 * 1024 * 1024
 
 def encode_memory(memory: Memory) -> bytes:
     """The record's bytes."""
-    record = asdict(memory)
+    record = asdict(replace(memory, offers={}))
     record["v"] = VERSION
     record["offers"] = [
         {"offer": [offer.region, offer.size, offer.priority.value], **asdict(known)}
