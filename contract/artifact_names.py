@@ -18,6 +18,7 @@ drains/<vm>   that somebody asked this machine's workers to finish and leave
 checkpoints/<dataset>/<tile>/g<N>/<attempt>/<blocks>   what an interrupted attempt leaves, deleted after the commit
 calibration/<size>/<region>.json   how long a tile takes there, and what it costs, as measured
 control/memory.json  leader  intake.json   what the controller remembers, who leads, whether intake is paused
+control/wishes/<vm>/<id>   what a person wants of a machine, until the controller has taken it up
 control/alerts.json  history.npz   what people were told, what the ledger came to so far
 suspicions/<dataset>/<n>   the n-th worker that fell over two tiles of it in a row
 second/<dataset>/<tile>/g<N>-<n>   who makes the n-th attempt beside the message's holder
@@ -43,6 +44,7 @@ CONTROLLER_MEMORY = "control/memory.json"
 CONTROLLER_LEADER = "control/leader"
 CALIBRATION_PREFIX = "calibration/"
 INTAKE_PAUSE = "control/intake.json"
+WISHES_PREFIX = "control/wishes/"
 ALERTS = "control/alerts.json"
 HISTORY = "control/history.npz"
 
@@ -191,3 +193,8 @@ def suspicion(dataset: str, number: int) -> str:
 def second_attempt(dataset: str, tile: TileId, generation: int, number: int) -> str:
     """The claim to the n-th attempt that holds no message."""
     return f"{second_attempts_of(dataset)}{tile.path_name}/g{generation}-{number}"
+
+
+def wish(vm: str, wish_id: str) -> str:
+    """One thing that a person wants of a machine."""
+    return f"{WISHES_PREFIX}{vm}/{wish_id}"

@@ -23,6 +23,8 @@ class Verb(StrEnum):
     """So that nobody is charged for the silence of its workers."""
     FORGET_WORKER = "forget worker"
     """Delete the heartbeat of a worker that is gone for good; `target` is the worker."""
+    FORGET_WISH = "forget wish"
+    """A person's wish is taken up; `target` is its blob."""
     PAUSE_INTAKE = "pause intake"
     """The source fails: workers take nothing but one probe per region; `target` is the fleet."""
     RESUME_INTAKE = "resume intake"

@@ -19,6 +19,7 @@ from fleetctl.controller.rules.outage import keep_probes, watch_source
 from fleetctl.controller.rules.scale import scale
 from fleetctl.controller.rules.stops import explain_stops
 from fleetctl.controller.rules.tidy import tidy
+from fleetctl.controller.rules.wishes import obey
 from fleetctl.controller.snapshot import Snapshot
 
 __all__ = ["Action", "Decision", "Verb", "decide"]
@@ -32,6 +33,7 @@ def decide(seen: Snapshot, memory: Memory, policy: Policy) -> Decision:
     follow(draft)
     charge_time(draft)
     keep_budgets(draft)
+    obey(draft)
     explain_stops(draft)
     charge_evictions(draft)
     mend(draft)

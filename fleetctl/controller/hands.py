@@ -42,6 +42,7 @@ def steps(others: Others) -> Mapping[Verb, Step]:
         Verb.UNDRAIN: lambda action: _ignore(withdraw_drain(store, action.target)),
         Verb.RECORD_EVICTION: partial(_record_eviction, store),
         Verb.FORGET_WORKER: lambda action: _ignore(store.delete(artifact_names.heartbeat(action.target))),
+        Verb.FORGET_WISH: lambda action: _ignore(store.delete(action.target)),
         Verb.PAUSE_INTAKE: lambda action: others.intake.pause(action.reason),
         Verb.RESUME_INTAKE: lambda _action: others.intake.resume(),
         Verb.ALERT: lambda action: others.alert(action.target, action.reason),

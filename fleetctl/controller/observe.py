@@ -23,6 +23,7 @@ from fleetctl.controller.snapshot import (
     VmSeen,
     WorkerSeen,
 )
+from fleetctl.controller.wishes import read_wishes
 
 Part = TypeVar("Part")
 
@@ -78,6 +79,7 @@ class Eyes:
             attempts=self.history.attempts(now, self.policy.patience.outage_window),
             tile_seconds=self.history.tile_seconds(),
             leaks=self.leaks(),
+            wishes=_try("wishes", missing, lambda: read_wishes(self.store)),
             missing=tuple(missing),
         )
 

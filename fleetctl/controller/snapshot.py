@@ -12,6 +12,7 @@ from enum import StrEnum
 from contract.heartbeat import WorkerState
 from contract.job import JobState
 from fleetctl.controller.policy import Offer
+from fleetctl.controller.wishes import WishSeen
 
 
 class Power(StrEnum):
@@ -137,6 +138,8 @@ class Snapshot:
     """Resource ids with our tag that belong to no machine: disks, interfaces, addresses."""
     tile_seconds: float | None = None
     """Median time of a tile in a worker, as measured; None before the first."""
+    wishes: tuple[WishSeen, ...] | None = ()
+    """Of people, not taken up yet, the oldest first."""
     missing: tuple[str, ...] = ()
     """What could not be seen, in words, with why."""
 
