@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 import typer
 
-from fleetctl.commands import drill, explain, job, poison, prioritise, redo, results, verify
+from fleetctl.commands import drill, explain, job, money, poison, prioritise, redo, results, verify
 
 app = typer.Typer(
     help="Watch a fleet, and see what its jobs came to.",
@@ -24,6 +24,8 @@ app.command()(job.jobs)
 app.command()(prioritise.prioritise)
 app.command()(redo.redo)
 app.command()(drill.drill)
+for command in (money.prices, money.budget):
+    app.command()(command)
 app.add_typer(job.group, name="job")
 app.add_typer(poison.group, name="poison")
 

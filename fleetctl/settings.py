@@ -21,6 +21,20 @@ class Settings(BaseModel):
         3.0, ge=0.2, le=600, description="Between two looks of `fleetctl status --watch`."
     )
 
+    price_list: str = Field(
+        "https://prices.azure.com/api/retail/prices",
+        description="Azure's public price list; empty: never asked, kept and shipped prices are used.",
+    )
+
+    metrics: str = Field(
+        "",
+        pattern=r"^(\S+:\d+)?$",
+        description="HOST:PORT at which `fleetctl watch` serves Prometheus metrics; empty: nowhere.",
+    )
+    metrics_token: str = Field(
+        "", repr=False, description="What readers of the metrics must bring, anywhere but on loopback."
+    )
+
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Settings:
         """Settings from variables. BadInput lists all problems; unknown variables of ours are problems."""

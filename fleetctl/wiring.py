@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import time
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,16 +13,23 @@ from typing import TYPE_CHECKING
 from contract.azure_clients import AzureClients, storage_endpoints
 from contract.blob_store import BlobStore
 from contract.blob_stores.azure import AzureBlobStore
+from contract.errors import BadInput
 from contract.fleet import Fleet, choose_fleet, chosen_name, fleet_path
 from contract.fleet_queues import FleetQueues
 from contract.queue_names import queue_names
 from contract.tile_queues.azure import AzureTileQueue
 from fleetctl.cloud.place import place_of
+from fleetctl.controller.policy import Offer, Priority
 from fleetctl.fleet_file import FleetFile, read_operator_file
 from fleetctl.settings import Settings
 
 if TYPE_CHECKING:
     from fleetctl.cloud.azure import AzureMachines
+    from fleetctl.controller.snapshot import Quota
+    from fleetctl.money.price_book import PriceBook
+
+PRICE_FILE = "tilefleet/prices.json"
+"""Below the user's cache folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +64,46 @@ def connect_machines(fleet: Fleet, file: FleetFile) -> AzureMachines:
 
     place = place_of(fleet, file)
     return AzureMachines(place, credential_for(place.url))
+
+
+def is_fleet_chosen() -> bool:
+    """Does a command without `--fleet` know which one is meant?"""
+    try:
+        load_fleet(None)
+    except BadInput:
+        return False
+    return True
+
+
+def price_book(settings: Settings) -> PriceBook:
+    """Prices from Azure's list, from this user's cache, or as shipped."""
+    from fleetctl.money.first_figures import first_figures  # noqa: PLC0415  with its HTTP client, for few commands
+    from fleetctl.money.price_book import PriceBook  # noqa: PLC0415
+    from fleetctl.money.retail import RetailPrices  # noqa: PLC0415
+
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    fetch = RetailPrices(settings.price_list).fetch if settings.price_list else _no_prices
+    return PriceBook(cache / PRICE_FILE, first_figures(), fetch, time.time)
+
+
+def _no_prices(_offers: Iterable[Offer]) -> Mapping[Offer, float]:
+    return {}
+
+
+def spot_quotas(named: str | None, regions: Iterable[str]) -> dict[str, Quota]:
+    """Of those regions that answer; none where no fleet with machines is chosen."""
+    from fleetctl.cloud.machines import Refused  # noqa: PLC0415
+
+    try:
+        fleet = load_fleet(named)
+        machines = connect_machines(fleet, load_operator_file(named, fleet))
+    except BadInput:
+        return {}
+    found: dict[str, Quota] = {}
+    for region in regions:
+        with suppress(Refused):
+            found[region] = machines.quota(region, Priority.SPOT)
+    return found
 
 
 def connect(fleet: Fleet, settings: Settings) -> Storage:

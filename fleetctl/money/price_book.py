@@ -59,6 +59,8 @@ class PriceBook:
         self._known = read_prices(file)
         self._tried: dict[Offer, float] = {}
         self._asking: threading.Thread | None = None
+        self.trouble = ""
+        """Why the list was last not answered; empty: it was, or was not asked."""
 
     def __call__(self, offers: Iterable[Offer]) -> Mapping[Offer, float]:
         """USD per hour, at once and without errors; an offer that nobody knows is left out."""
@@ -66,7 +68,9 @@ class PriceBook:
         with self._lock:
             stale = self._stale(wanted)
             if stale and not (self._asking and self._asking.is_alive()):
-                self._asking = threading.Thread(target=self._ask, args=(stale,), name="prices", daemon=True)
+                self._asking = threading.Thread(
+                    target=self._ask_beside, args=(stale,), name="prices", daemon=True
+                )
                 self._asking.start()
         return {offer: figure.value for offer, figure in self._figures(wanted).items()}
 
@@ -95,14 +99,20 @@ class PriceBook:
         known = self._known.get(offer)
         return known is not None and abs(now - known.asked) < FRESH_SECONDS
 
+    def _ask_beside(self, offers: list[Offer]) -> None:
+        self._ask(offers)
+        if self.trouble:
+            log.warning("no new prices", reason=self.trouble, instead="older or assumed ones")
+
     def _ask(self, offers: list[Offer]) -> None:
         try:
             found = self._fetch(offers)
         except NoPrices as error:
-            log.warning("no new prices", reason=str(error), instead="older or assumed ones")
+            self.trouble = str(error)
             return
         now = self._clock()
         with self._lock:
+            self.trouble = ""
             self._known |= {offer: KnownPrice(usd, now) for offer, usd in found.items()}
             write_prices(self._file, self._known)
 

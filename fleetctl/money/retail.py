@@ -63,7 +63,9 @@ class RetailPrices:
             answer = session.get(url, params=parameters, timeout=self._timeout_seconds, allow_redirects=False)
             page = answer.json() if answer.status_code == requests.codes.ok else None
         except (requests.RequestException, ValueError) as error:
-            raise NoPrices(f"the price list at {self._url} did not answer: {str(error)[:200]}") from error
+            raise NoPrices(
+                f"the price list at {self._url} did not answer ({type(error).__name__})"
+            ) from error
         if not isinstance(page, dict) or not isinstance(page.get("Items"), list):
             raise NoPrices(f"the price list at {self._url} answered {answer.status_code} without prices")
         return page
