@@ -19,23 +19,30 @@ class ServerThread:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._runners: list[web.AppRunner] = []
+        self._runners: dict[str, web.AppRunner] = {}
+        """By URL."""
 
     def serve(self, app: web.Application) -> str:
         """Serve one more on a free port, from any thread; its URL, without a trailing slash."""
         return asyncio.run_coroutine_threadsafe(self._serve(app), self._loop).result()
 
+    def end(self, url: str) -> None:
+        """Serve that one no more."""
+        runner = self._runners.pop(url)
+        asyncio.run_coroutine_threadsafe(runner.cleanup(), self._loop).result(STOP_SECONDS)
+
     async def _serve(self, app: web.Application) -> str:
         runner = web.AppRunner(app, access_log=None)
-        self._runners.append(runner)
         await runner.setup()
         # Port 0, and asked afterwards: nobody can take it in between.
         await web.TCPSite(runner, LOOPBACK, 0, shutdown_timeout=1).start()
-        return f"http://{LOOPBACK}:{runner.addresses[0][1]}"
+        url = f"http://{LOOPBACK}:{runner.addresses[0][1]}"
+        self._runners[url] = runner
+        return url
 
     async def close(self) -> None:
         """End all of them."""
-        for runner in self._runners:
+        for runner in self._runners.values():
             await runner.cleanup()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import threading
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,7 +16,7 @@ from typing import Any
 from contract.errors import BadInput
 from laptop_cloud import processes, served
 from laptop_cloud.machines.eviction import evict
-from laptop_cloud.machines.power import Delays
+from laptop_cloud.machines.power import Delays, PowerState
 from laptop_cloud.machines.temporary_disk import FolderDisk, SmallDisk, TemporaryDisk, can_be_small
 from laptop_cloud.machines.vm import LEAVE_LIMIT_SECONDS, LaptopVm, Places, VmSpec
 from laptop_cloud.metadata.answers import Instance
@@ -78,6 +79,16 @@ class MachineRoom:
         )
         self.vms[spec.name] = vm
         return vm
+
+    def remove(self, name: str) -> None:
+        """Switch it off and forget it with its disks; BadInput when there is none of that name."""
+        vm = self.vm(name)
+        vm.await_rest(LEAVE_LIMIT_SECONDS)
+        if vm.power is not PowerState.DEALLOCATED:
+            vm.deallocate()
+        del self.vms[name]
+        self._servers.end(vm.metadata_url)
+        shutil.rmtree(self._folder / name, ignore_errors=True)
 
     def vm(self, name: str) -> LaptopVm:
         """BadInput names those that there are."""

@@ -123,6 +123,11 @@ class LaptopVm:
         return self._disk.folder
 
     @property
+    def metadata_url(self) -> str:
+        """Of its own metadata service."""
+        return self._places.metadata_url
+
+    @property
     def log_path(self) -> Path:
         """Of this boot."""
         number = self.boot.number if self.boot else 0

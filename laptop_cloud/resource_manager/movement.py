@@ -1,0 +1,122 @@
+"""Changes as time passes. Not for several threads: whoever owns it holds the lock."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from laptop_cloud.resource_manager import attachments
+from laptop_cloud.resource_manager.changes import Change
+from laptop_cloud.resource_manager.cloud_clock import CloudClock
+from laptop_cloud.resource_manager.records import (
+    FAILED,
+    SUCCEEDED,
+    Kind,
+    Machine,
+    Operation,
+    PowerState,
+    Status,
+    World,
+)
+
+FORGET_OPERATIONS_SECONDS = 3600.0
+WITH_HARDWARE = frozenset({PowerState.STARTING, PowerState.RUNNING, PowerState.STOPPING, PowerState.STOPPED})
+"""Paid for."""
+DEEDS_AT_A_TIME = 8
+
+
+class Movement:
+    """What is under way, and the record of it."""
+
+    def __init__(self, world: World, clock: CloudClock) -> None:
+        self._world = world
+        self._clock = clock
+        self._changes: dict[str, Change] = {}
+        self._deeds = ThreadPoolExecutor(DEEDS_AT_A_TIME, thread_name_prefix="machine-deeds")
+
+    def is_moving(self, name: str) -> bool:
+        """Whether another change must wait."""
+        return name.lower() in self._changes
+
+    def begin(self, machine: Machine, change: Change, provisioning: str, *, operation: str = "") -> Operation:
+        """It moves from now on. `operation`: the one that is taken up again; empty: a new one."""
+        known = self._world.operations.get(operation) or self._record(machine, change.verb)
+        change.operation, change.before = known.id, machine.power
+        machine.provisioning, machine.since = provisioning, self._clock.now()
+        self._changes[machine.name.lower()] = change
+        self.pass_time()
+        return known
+
+    def nothing_to_do(self, machine: Machine, verb: str) -> Operation:
+        """An operation that has succeeded already."""
+        operation = self._record(machine, verb)
+        operation.ended, operation.status = operation.began, Status.SUCCEEDED
+        return operation
+
+    def pass_time(self) -> None:
+        """Do what was due by now."""
+        now = self._world.now = self._clock.now()
+        for key, change in list(self._changes.items()):
+            machine = self._world.machines[key]
+            while change.steps and change.steps[0][0] <= now:
+                self._set_power(machine, change.steps.pop(0)[1])
+            if change.is_deed_due(now):
+                change.doing = self._do(machine, change.deed)
+            if change.is_over(now):
+                del self._changes[key]
+                self._finish(machine, change)
+
+    def close(self) -> None:
+        """Let what is being done come to its end."""
+        self._deeds.shutdown(wait=True, cancel_futures=True)
+
+    def _finish(self, machine: Machine, change: Change) -> None:
+        failure = change.outcome()
+        operation = self._world.operations[change.operation]
+        operation.ended = machine.since = self._clock.now()
+        machine.failure_code = operation.failure_code = failure.code if failure else ""
+        machine.failure_text = operation.failure_text = failure.text if failure else ""
+        operation.status = Status.FAILED if failure else Status.SUCCEEDED
+        machine.provisioning = FAILED if failure else SUCCEEDED
+        self._set_power(machine, change.before if failure else change.arrives or PowerState.NONE)
+        if change.arrives is None and not failure:
+            self._world.gone_billed_seconds += machine.billed_seconds
+            attachments.release(self._world, machine)
+            del self._world.machines[machine.name.lower()]
+
+    def _set_power(self, machine: Machine, power: PowerState) -> None:
+        now = self._clock.now()
+        if machine.billed_until is not None:
+            machine.billed_seconds += now - machine.billed_until
+        self._world.edits += 1
+        machine.power = power
+        machine.billed_until = now if power in WITH_HARDWARE else None
+
+    def _record(self, machine: Machine, verb: str) -> Operation:
+        self._world.edits += 1
+        now = self._clock.now()
+        operations = self._world.operations
+        # Oldest first, as they were put in.
+        while operations and _is_forgotten(next(iter(operations.values())), now):
+            del operations[next(iter(operations))]
+        operation = Operation(str(uuid.uuid4()), machine.name, machine.location, verb, now)
+        operations[operation.id] = operation
+        return operation
+
+    def _do(self, machine: Machine, deed: Callable[[], None]) -> Future[None]:
+        """Hollow deeds take no time, so they need no thread."""
+        if machine.kind is Kind.REAL:
+            return self._deeds.submit(deed)
+        done: Future[None] = Future()
+        try:
+            deed()
+        except Exception as error:  # noqa: BLE001 - it fails the operation, whatever it is
+            done.set_exception(error)
+        else:
+            done.set_result(None)
+        return done
+
+
+def _is_forgotten(operation: Operation, now: float) -> bool:
+    return operation.ended is not None and now - operation.ended > FORGET_OPERATIONS_SECONDS

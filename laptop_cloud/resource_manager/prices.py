@@ -1,0 +1,117 @@
+"""The Retail Prices interface over a small table: the same envelope, the same traps, no account needed.
+
+Beside each price that a planner wants stand those that it must not take: Windows, and the Low Priority meters of
+another service.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from aiohttp import web
+
+from laptop_cloud.resource_manager.sizes import REGIONS, SIZES, Size
+
+PATH = "/api/retail/prices"
+PAGE_ITEMS = 100
+WINDOWS_FACTOR = 1.6
+REGION_STEP = 0.04
+"""Each region of the table is so much dearer than the one before it."""
+MOST_CONDITIONS = 12
+_CONDITION = re.compile(r"\s*(?:(\w+) eq '([^']*)'|contains\((\w+),\s*'([^']*)'\))\s*")
+Item = dict[str, Any]
+
+
+def add_prices(app: web.Application) -> None:
+    """Its route."""
+    items = list(_items())
+
+    async def prices(request: web.Request) -> web.Response:
+        try:
+            is_wanted = _reading(request.query.get("$filter", ""))
+            first = max(0, int(request.query.get("$skip", "0")))
+        except ValueError as error:
+            return web.json_response({"Error": {"Code": "BadRequest", "Message": str(error)}}, status=400)
+        found = [item for item in items if is_wanted(item)]
+        end = first + PAGE_ITEMS
+        link = str(request.url.update_query({"$skip": str(end)})) if end < len(found) else None
+        return web.json_response(
+            {
+                "BillingCurrency": "USD",
+                "CustomerEntityId": "Default",
+                "CustomerEntityType": "Retail",
+                "Items": found[first:end],
+                "NextPageLink": link,
+                "Count": len(found[first:end]),
+            }
+        )
+
+    app.router.add_get(PATH, prices)
+
+
+def _reading(text: str) -> Callable[[Item], bool]:
+    """A filter of conditions that all hold. ValueError for any other."""
+    parts = [part for part in re.split(r"\s+and\s+", text.strip()) if part]
+    matches = [_CONDITION.fullmatch(part) for part in parts]
+    if len(parts) > MOST_CONDITIONS or None in matches:
+        raise ValueError("Invalid OData parameters supplied")
+    conditions = [match.groups() for match in matches if match]
+
+    def holds(item: Item) -> bool:
+        return all(
+            item.get("type" if name == "priceType" else name) == value
+            if name
+            else part in str(item.get(within, ""))
+            for name, value, within, part in conditions
+        )
+
+    return holds
+
+
+def _items() -> Iterator[Item]:
+    for number, region in enumerate(REGIONS):
+        for size in SIZES.values():
+            factor = 1 + number * REGION_STEP
+            yield from _of_size(size, region, factor)
+
+
+def _of_size(size: Size, region: str, factor: float) -> Iterator[Item]:
+    for system, dearer in (("", 1.0), (" Windows", WINDOWS_FACTOR)):
+        yield _item(size, region, "", system, size.usd_per_hour * factor * dearer)
+        if size.can_be_spot:
+            spot = size.spot_usd_per_hour * factor * dearer
+            yield _item(size, region, " Spot", system, spot)
+            yield _item(size, region, " Low Priority", system, size.usd_per_hour * factor * dearer * 0.4)
+            yield _item(size, region, " Spot", system, spot, type_="DevTestConsumption")
+
+
+def _item(size: Size, region: str, kind: str, system: str, usd: float, *, type_: str = "Consumption") -> Item:
+    short = size.name.removeprefix("Standard_").replace("_", " ")
+    price = round(usd, 6)
+    meter = uuid.uuid5(uuid.NAMESPACE_URL, f"{size.name}/{region}/{kind}/{system}/{type_}")
+    product = f"DZH{meter.hex[:9].upper()}"
+    return {
+        "currencyCode": "USD",
+        "tierMinimumUnits": 0.0,
+        "retailPrice": price,
+        "unitPrice": price,
+        "armRegionName": region,
+        "location": region,
+        "effectiveStartDate": "2026-01-01T00:00:00Z",
+        "meterId": str(meter),
+        "meterName": f"{short}{kind}",
+        "productId": product,
+        "skuId": f"{product}/{meter.hex[-4:].upper()}",
+        "productName": f"Virtual Machines {size.family}{system}",
+        "skuName": f"{short}{kind}",
+        "serviceName": "Virtual Machines",
+        "serviceId": "DZH313Z7MMC8",
+        "serviceFamily": "Compute",
+        "unitOfMeasure": "1 Hour",
+        "type": type_,
+        "isPrimaryMeterRegion": True,
+        "armSkuName": size.name,
+    }
