@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 import typer
 
-from fleetctl.commands import drill, explain, job, money, poison, prioritise, redo, results, verify
+from fleetctl.commands import drill, explain, job, money, poison, prioritise, redo, results, verify, watch
 
 app = typer.Typer(
     help="Watch a fleet, and see what its jobs came to.",
@@ -24,6 +24,7 @@ app.command()(job.jobs)
 app.command()(prioritise.prioritise)
 app.command()(redo.redo)
 app.command()(drill.drill)
+app.command()(watch.watch)
 for command in (money.prices, money.budget):
     app.command()(command)
 app.add_typer(job.group, name="job")

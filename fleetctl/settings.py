@@ -28,8 +28,9 @@ class Settings(BaseModel):
 
     metrics: str = Field(
         "",
-        pattern=r"^(\S+:\d+)?$",
-        description="HOST:PORT at which `fleetctl watch` serves Prometheus metrics; empty: nowhere.",
+        pattern=r"^((\S+:)?\d+)?$",
+        description="PORT of this machine, or HOST:PORT, at which `fleetctl watch` serves Prometheus metrics; "
+        "empty: nowhere.",
     )
     metrics_token: str = Field(
         "", repr=False, description="What readers of the metrics must bring, anywhere but on loopback."

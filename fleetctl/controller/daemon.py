@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -51,7 +51,10 @@ class Daemon:
     listeners: Sequence[Listener] = ()
     notes: ServiceNotes = field(default_factory=lambda: ServiceNotes({}))
     stop: threading.Event = field(default_factory=threading.Event)
+    on_leading: Callable[[], None] = lambda: None
+    """Called before the first tick, and again if it raised a StorageError."""
     _trouble: str = ""
+    _has_begun: bool = False
     _has_memory: bool = False
 
     _has_ticked: bool = False
@@ -112,6 +115,9 @@ class Daemon:
         record is read again before the next one."""
         try:
             self.leader.check(0.0)
+            if not self._has_begun:
+                self.on_leading()
+                self._has_begun = True
             if not self._has_memory:
                 self.controller.begin()
                 self._has_memory = True
