@@ -1,0 +1,139 @@
+"""What the controller charges is what the machines cost, and every cent has one kind, one day and one payer."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from contract.job import JobState
+from fleetctl.controller.actions import Verb
+from fleetctl.controller.decide import decide
+from fleetctl.controller.memory_codec import decode_memory, encode_memory
+from fleetctl.controller.snapshot import JobSeen
+from fleetctl.money.statement import OVERHEAD, charged_by_job, fleet_statement, job_statement
+from tests.unit.fleetctl.controller.metered_cloud import MeteredCloud
+from tests.unit.fleetctl.controller.toy_cloud import OFFER, policy
+
+HOUR = 240
+"""Ticks."""
+
+
+def two_jobs() -> tuple[JobSeen, ...]:
+    return tuple(JobSeen(f"{name}-00000000", JobState.RUNNING, 4_000, 0, 0, None) for name in ("uk", "eire"))
+
+
+def assert_sums_agree(spend):
+    for sums in (spend.by_kind, spend.by_job, spend.by_day):
+        assert sum(sums.values()) == pytest.approx(spend.paid, rel=1e-9)
+        assert all(usd >= 0 for usd in sums.values())
+
+
+@pytest.mark.parametrize(("evictions_per_vm_hour", "seed"), [(0.0, 1), (0.072, 2), (1.0, 3)])
+def test_the_account_agrees_with_an_independent_meter(evictions_per_vm_hour, seed):
+    print(f"seed {seed}")
+    cloud = MeteredCloud(
+        policy(most=20),
+        seed=seed,
+        waiting=3_000,
+        evictions_per_vm_hour=evictions_per_vm_hour,
+        jobs=two_jobs(),
+    )
+    cloud.work(8 * HOUR)
+    cloud.waiting = 0
+    cloud.work(HOUR)
+    spend = cloud.memory.spend
+    assert cloud.up() == 0
+    assert_sums_agree(spend)
+    assert spend.paid == pytest.approx(cloud.compute_usd + cloud.disk_usd, rel=0.01)
+    assert spend.by_kind["disks"] == pytest.approx(cloud.disk_usd, rel=0.01)
+    assert spend.by_kind.get("evicted", 0.0) == pytest.approx(cloud.lost_usd, rel=0.1)
+    assert sum(spend.evictions.values()) == pytest.approx(cloud.evicted, rel=0.05)
+
+
+def test_useful_time_is_what_the_finished_tiles_took():
+    cloud = MeteredCloud(policy(most=10), waiting=300)
+    cloud.work(4 * HOUR)
+    assert cloud.done == 300
+    useful_usd = cloud.done * cloud.tile_seconds * cloud.usd_per_hour / 3600
+    assert cloud.memory.spend.by_kind["useful"] == pytest.approx(useful_usd, rel=0.06)
+    assert {"idle", "boot", "disks"} <= cloud.memory.spend.by_kind.keys()
+
+
+def test_overhead_is_shared_in_proportion_and_nobody_pays_twice():
+    cloud = MeteredCloud(policy(most=12), waiting=2_000, jobs=two_jobs())
+    cloud.work(HOUR)
+    spend = cloud.memory.spend
+    charged = charged_by_job(spend)
+    assert sum(charged.values()) == pytest.approx(spend.paid)
+    assert charged["uk-00000000"] / charged["eire-00000000"] == pytest.approx(
+        spend.by_job["uk-00000000"] / spend.by_job["eire-00000000"]
+    )
+    assert spend.by_job[OVERHEAD] > 0
+
+
+def test_ticks_that_see_no_machines_are_charged_by_the_next_one_that_does():
+    blind, seeing = MeteredCloud(policy(most=5), waiting=500), MeteredCloud(policy(most=5), waiting=500)
+    for cloud in (blind, seeing):
+        cloud.work(40)
+    for _ in range(20):
+        seeing.work(1)
+        blind.now += 15
+        decision = decide(replace(blind.snapshot(), vms=None), blind.memory, blind.policy)
+        blind.memory = decision.memory
+    blind.work(1)
+    seeing.work(1)
+    assert blind.memory.spend.paid == pytest.approx(seeing.memory.spend.paid, rel=0.01)
+
+
+def test_an_unknown_price_is_taken_for_a_dear_one_so_that_a_budget_still_ends_the_fleet():
+    cloud = MeteredCloud(policy(limits=replace(policy().limits, usd=20.0)), waiting=5_000)
+    look = cloud.snapshot
+    cloud.snapshot = lambda: replace(look(), usd_per_hour={})
+    cloud.work(3 * HOUR)
+    assert cloud.up() == 0
+    assert cloud.memory.spend.paid <= 20.2
+
+
+def test_the_account_survives_being_written_down():
+    cloud = MeteredCloud(policy(most=5), waiting=200, evictions_per_vm_hour=2.0)
+    cloud.work(HOUR)
+    spend = cloud.memory.spend
+    assert spend.evictions[str(OFFER)] > 0
+    assert decode_memory(encode_memory(cloud.memory)).spend == spend
+
+
+def test_a_stop_says_what_is_done_what_is_left_and_what_finishing_costs():
+    cloud = MeteredCloud(policy(limits=replace(policy().limits, usd=20.0)), waiting=5_000)
+    said = []
+    while not said:
+        cloud._pass_time()
+        said = [a for a in cloud.tick(15.0) if a.verb is Verb.ALERT and a.target.startswith("stopped:")]
+        cloud._finish_tiles()
+    (alert,) = said
+    assert f"{cloud.done} of 10000 tiles done, {10_000 - cloud.done} left" in alert.reason
+    assert "finishing costs about" in alert.reason
+
+
+def test_a_job_is_paused_with_its_own_account_and_goes_on_with_more_money():
+    job = replace(two_jobs()[0], budget_usd=8.0)
+    cloud = MeteredCloud(policy(most=20), waiting=3_000, jobs=(job, two_jobs()[1]))
+    paused = []
+    while not paused:
+        cloud._pass_time()
+        paused = [action for action in cloud.tick(15.0) if action.verb is Verb.PAUSE_JOB]
+        cloud._finish_tiles()
+    assert "8.00 USD spent" in paused[0].reason
+    assert f"`fleetctl budget {job.id} --set USD` goes on" in paused[0].reason
+    assert job_statement(cloud.memory.spend, job).spent_usd <= 8.0
+    raised = replace(job, budget_usd=50.0, state=JobState.PAUSED, reason=paused[0].reason)
+    cloud.jobs = (raised, cloud.jobs[1])
+    assert [a.target for a in cloud.tick(15.0) if a.verb is Verb.RESUME_JOB] == [job.id]
+
+
+def test_a_statement_before_the_first_tile_promises_nothing():
+    cloud = MeteredCloud(policy(most=5), waiting=500)
+    cloud.work(4)
+    account = fleet_statement(cloud.memory.spend, cloud.snapshot().jobs, None)
+    assert (account.usd_per_tile, account.finishing_usd, account.forecast_usd) == (None, None, None)
+    assert account.sentence.endswith("nobody knows yet what finishing costs")
