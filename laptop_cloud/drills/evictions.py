@@ -24,7 +24,7 @@ def eviction_with_notice(scene: Scene) -> Cost:
     with scene.fleet(2) as stage:
         asked = stage.ask(12, infer_seconds=0.8)
         stage.await_commits(asked, scene.chance.randint(0, 3))
-        vm = stage.victim()
+        vm = stage.victim(holding=2)
         stage.note_harm(asked, vm)
         gone = stage.running.room.evict(vm.name, NOTICE_SECONDS)
         stage.await_status(vm, ExitCode.EVICTED)
@@ -86,7 +86,7 @@ def seconds_to_free(stage: Stage, vm: LaptopVm) -> float:
     ]
     if not (heard and freed):
         return 0.0
-    return _seconds_between(datetime.fromisoformat(heard[0]), freed[-1])
+    return max(0.0, _seconds_between(datetime.fromisoformat(heard[0]), freed[-1]))
 
 
 def seconds_until_tried_again(stage: Stage, vm: LaptopVm, gone_at: datetime) -> float:

@@ -144,10 +144,15 @@ class Stage:
             if stage in {"", tile.stage}
         ]
 
-    def victim(self) -> LaptopVm:
-        """A VM drawn by lot, as soon as it infers a tile."""
+    def victim(self, *, holding: int = 1) -> LaptopVm:
+        """A VM drawn by lot, as soon as it infers a tile and holds at least so many that are not uploaded yet."""
         vm = self.chance.choice(self.vms)
-        self.wait_for(lambda: bool(self.held(vm, "infer")), f"an inference on {vm.name}")
+
+        def is_busy() -> bool:
+            tiles = [tile for tile in self.held(vm) if tile.stage not in {"upload", "settle"}]
+            return len(tiles) >= holding and any(tile.stage == "infer" for tile in tiles)
+
+        self.wait_for(is_busy, f"an inference on {vm.name}")
         return vm
 
     def note_harm(self, asked: Asked, *vms: LaptopVm) -> None:
