@@ -93,6 +93,10 @@ check: setup ## Format, lint, types, import rules, fast unit tests; under a minu
 test: setup ## All tests, each with real parts that it starts itself
 	@$(BIN)/pytest --numprocesses $(PROCESSES) --dist loadfile --quiet $(ARGS)
 
+.PHONY: drill
+drill: setup ## Bad days of a fleet with real programs, and what they cost: [SEED=7] [ARGS="--times 3"]
+	@$(BIN)/fleetctl drill all --parallel $(PROCESSES) $${SEED:+--seed "$$SEED"} $(ARGS)
+
 .PHONY: format
 format:
 	@$(BIN)/ruff format --check --quiet . || { echo "run: $(BIN)/ruff format ." >&2; exit 1; }
