@@ -38,7 +38,11 @@ class Draft:
     stopped_by: str = field(init=False)
     is_broke: bool = False
     """Not even draining is affordable: tiles return to the queue unfinished."""
-    _machines: list[Machine] = field(init=False)
+    usd_per_hour: float = 0.0
+    """Of all compute that is billed now."""
+    _machines: dict[str, Machine] = field(init=False)
+    _changed: set[str] = field(default_factory=set, init=False)
+    """Machines whose memory is newer than what `_machines` has of it."""
 
     def __post_init__(self) -> None:
         self.spend = self.memory.spend
@@ -49,7 +53,7 @@ class Draft:
         self.stopped_by = self.memory.stopped_by
         self.vms = dict(self.memory.vms)
         self.offers = dict(self.memory.offers)
-        self._machines = list(machines(self.seen, self.memory, self.policy))
+        self._machines = {machine.name: machine for machine in machines(self.seen, self.memory, self.policy)}
 
     @property
     def now(self) -> float:
@@ -57,14 +61,10 @@ class Draft:
 
     def machines(self) -> list[Machine]:
         """All of them, each with what the rules before this one decided of it."""
-        remembered = self.vms.get
-        self._machines = [
-            machine
-            if machine.memory is remembered(machine.name)
-            else replace(machine, memory=remembered(machine.name))
-            for machine in self._machines
-        ]
-        return self._machines
+        for name in self._changed & self._machines.keys():
+            self._machines[name] = replace(self._machines[name], memory=self.vms.get(name))
+        self._changed.clear()
+        return list(self._machines.values())
 
     def do(self, verb: Verb, target: str, reason: str) -> None:
         self.actions.append(Action(verb, target, reason))
@@ -73,19 +73,26 @@ class Draft:
         """Mean something else by a machine from now on. Meaning the same again changes nothing."""
         before = self.vms.get(name)
         if before is None:
-            self.vms[name] = VmMemory(intent, reason, self.now)
+            self._remember(name, VmMemory(intent, reason, self.now))
         elif before.intent is not intent:
-            self.vms[name] = replace(before, intent=intent, reason=reason, since=self.now, called_at=None)
+            after = replace(before, intent=intent, reason=reason, since=self.now, called_at=None)
+            self._remember(name, after)
+
+    def create(self, name: str, reason: str) -> None:
+        """A machine that there is not yet."""
+        self._remember(name, VmMemory(Intent.RUN, reason, self.now, started_at=self.now, called_at=self.now))
+        self.do(Verb.CREATE, name, reason)
 
     def note(self, name: str, **changes: object) -> None:
         """Remember more of a machine that has an intent."""
         before = self.vms[name]
         if any(getattr(before, field_name) != value for field_name, value in changes.items()):
-            self.vms[name] = replace(before, **changes)  # type: ignore[arg-type]
+            self._remember(name, replace(before, **changes))  # type: ignore[arg-type]
 
     def forget(self, name: str) -> None:
         """It is gone."""
         del self.vms[name]
+        self._changed.add(name)
 
     def intent(self, name: str) -> Intent | None:
         memory = self.vms.get(name)
@@ -93,6 +100,10 @@ class Draft:
 
     def offer(self, offer: Offer) -> OfferMemory:
         return self.offers.get(offer, OfferMemory())
+
+    def _remember(self, name: str, memory: VmMemory) -> None:
+        self.vms[name] = memory
+        self._changed.add(name)
 
     def decision(self) -> Decision:
         memory = Memory(

@@ -28,6 +28,10 @@ class Machine:
     """Workers that reported lately, newest first."""
     late: tuple[WorkerSeen, ...]
     """Those that did not, newest first."""
+    power: Power
+    """Unknown where the listing does not have it."""
+    held: int
+    """Tiles that it holds, as far as anybody alive says."""
 
     @property
     def ours(self) -> VmMemory:
@@ -44,17 +48,8 @@ class Machine:
         return self.seen
 
     @property
-    def power(self) -> Power:
-        return self.seen.power if self.seen else Power.UNKNOWN
-
-    @property
     def is_billed(self) -> bool:
         return self.power in BILLED
-
-    @property
-    def held(self) -> int:
-        """Tiles that it holds, as far as anybody alive says."""
-        return sum(worker.held for worker in self.live)
 
     @property
     def slots(self) -> int:
@@ -99,13 +94,16 @@ def machines(seen: Snapshot, memory: Memory, policy: Policy) -> Iterator[Machine
     for name in sorted({*listed, *memory.vms}):
         found = listed.get(name)
         of_vm = workers.get(name, ())
+        live = tuple([worker for worker in of_vm if worker.age_seconds <= limit])
         yield Machine(
             name=name,
             pool=pools.get(found.pool if found else pool_of(name, policy.fleet)),
             seen=found,
             memory=memory.vms.get(name),
-            live=tuple([worker for worker in of_vm if worker.age_seconds <= limit]),
-            late=tuple([worker for worker in of_vm if worker.age_seconds > limit]),
+            live=live,
+            late=tuple(of_vm[len(live) :]),
+            power=found.power if found else Power.UNKNOWN,
+            held=sum([worker.held for worker in live]),
         )
 
 

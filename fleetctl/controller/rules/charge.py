@@ -76,7 +76,9 @@ def charge_time(draft: Draft) -> None:
         to_whom = shares(machine)
         charges.add(DISKS, DISK_USD_PER_HOUR * hours, to_whom)
         if machine.is_billed:
-            charges.add(kind_of(machine), usd_per_hour(draft, machine) * hours, to_whom)
+            price = price_of(draft, machine.listed.offer)
+            draft.usd_per_hour += price
+            charges.add(kind_of(machine), price * hours, to_whom)
             charges.vm_hours[str(machine.listed.offer)] += hours
     draft.spend = charges.total(draft.now)
 
@@ -108,11 +110,6 @@ def _lost_usd(draft: Draft, machine: Machine, running_since: float | None) -> fl
         draft.seen.tile_seconds or SECONDS_PER_HOUR,
     )
     return max(0.0, seconds) / SECONDS_PER_HOUR * price_of(draft, machine.listed.offer)
-
-
-def usd_per_hour(draft: Draft, machine: Machine) -> float:
-    """What the machine's compute costs now; nothing while it is deallocated."""
-    return price_of(draft, machine.seen.offer) if machine.seen and machine.is_billed else 0.0
 
 
 def price_of(draft: Draft, offer: Offer) -> float:

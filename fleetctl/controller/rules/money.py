@@ -11,7 +11,7 @@ from contract.job import JobState
 from fleetctl.controller.actions import Verb
 from fleetctl.controller.draft import Draft
 from fleetctl.controller.memory import Intent
-from fleetctl.controller.rules.charge import SECONDS_PER_HOUR, usd_per_hour, utc_day
+from fleetctl.controller.rules.charge import SECONDS_PER_HOUR, utc_day
 from fleetctl.controller.snapshot import BUDGET_REASON, JobSeen
 from fleetctl.money.statement import OVERHEAD, Statement, fleet_statement, job_statement
 
@@ -24,7 +24,7 @@ def drain_usd(draft: Draft) -> float:
     """What it still costs to finish the tiles in hand and let everything go."""
     patience = draft.policy.patience
     seconds = (draft.seen.tile_seconds or patience.idle_grace) + 2 * patience.tick
-    return sum(usd_per_hour(draft, machine) for machine in draft.machines()) * seconds / SECONDS_PER_HOUR
+    return draft.usd_per_hour * seconds / SECONDS_PER_HOUR
 
 
 def keep_budgets(draft: Draft) -> None:
@@ -100,8 +100,10 @@ def usd_left(draft: Draft) -> float:
 
 def _is_broke(draft: Draft) -> bool:
     """Would the money be gone before another tick could stop it?"""
-    rate = sum(usd_per_hour(draft, machine) for machine in draft.machines())
-    return _smallest_rest(draft) <= rate * LAST_TICKS * draft.policy.patience.tick / SECONDS_PER_HOUR
+    return (
+        _smallest_rest(draft)
+        <= draft.usd_per_hour * LAST_TICKS * draft.policy.patience.tick / SECONDS_PER_HOUR
+    )
 
 
 def _smallest_rest(draft: Draft) -> float:

@@ -8,6 +8,7 @@ from fleetctl.controller import offers
 from fleetctl.controller.draft import Draft
 from fleetctl.controller.machine import Machine
 from fleetctl.controller.policy import Offer, Pool, Priority
+from fleetctl.controller.rules.charge import price_of
 from fleetctl.controller.rules.money import usd_left
 
 START_HOURS = 0.25
@@ -57,11 +58,7 @@ class Room:
         return True
 
     def _cost(self, offer: Offer) -> float:
-        """An offer without a price cannot be started while there is a budget to keep."""
-        price = self._draft.seen.usd_per_hour.get(offer)
-        if price is None:
-            return 0.0 if self._usd == float("inf") else float("inf")
-        return price * START_HOURS
+        return price_of(self._draft, offer) * START_HOURS
 
 
 def _free_vcpus(draft: Draft) -> Counter[Place]:

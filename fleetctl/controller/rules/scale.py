@@ -87,8 +87,7 @@ def _create(draft: Draft, room: Room, pool: Pool, missing: int) -> int:
             break
         room.take(pool)
         reason = f"{missing} more slots are wanted"
-        draft.vms[name] = VmMemory(Intent.RUN, reason, draft.now, started_at=draft.now, called_at=draft.now)
-        draft.do(Verb.CREATE, name, reason)
+        draft.create(name, reason)
         missing -= pool.slots
     return missing
 
