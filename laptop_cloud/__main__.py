@@ -51,17 +51,32 @@ def up(
         Path | None, typer.Option(exists=True, file_okay=False, help="Folder of scenes; default: the demo's.")
     ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Forget what earlier runs stored.")] = False,
+    most_machines: Annotated[
+        int,
+        typer.Option(
+            "--max-machines",
+            min=1,
+            max=1000,
+            help="Most that the controller may make besides; above eight they are hollow.",
+        ),
+    ] = 8,
+    speed: Annotated[
+        float, typer.Option(min=0.1, max=1000, help="How much faster the clock of those machines runs.")
+    ] = 1.0,
 ) -> None:
     """Run until Ctrl-C; what was stored is there again next time. Example: laptop-cloud up --vms 2"""
     from laptop_cloud.cloud import Machines  # noqa: PLC0415
     from laptop_cloud.demo_region import demo_scenes  # noqa: PLC0415
+    from laptop_cloud.managed import STATE_FILE, ManagedPlan  # noqa: PLC0415
     from laptop_cloud.up import run_until_told  # noqa: PLC0415
 
     home = _home()
     data = home / "data"
     if fresh:
         shutil.rmtree(data, ignore_errors=True)
-    run_until_told(home, data, scenes or demo_scenes(home), Machines(vms, slots))
+        (home / STATE_FILE).unlink(missing_ok=True)
+    plan = ManagedPlan(most_machines, speed)
+    run_until_told(home, data, scenes or demo_scenes(home), Machines(vms, slots), plan)
 
 
 add_verbs(app)

@@ -91,7 +91,7 @@ def running(
         )
         ensure_storage(fleet)
         stack.callback((home / RUNNING_FILE).unlink, missing_ok=True)
-        _write_atomically(home / RUNNING_FILE, running_toml(fleet, os.getpid()))
+        write_atomically(home / RUNNING_FILE, running_toml(fleet, os.getpid()))
         environ = {**os.environ, LAPTOP_VARIABLE: str(home), "FLEET": FLEET_NAME}
         yield LaptopCloud(home, fleet, environ, images_url, storage_url, relayed)
 
@@ -105,18 +105,19 @@ def machines(cloud: LaptopCloud, wanted: Machines) -> Iterator[MachineRoom]:
 
 
 def _spec(cloud: LaptopCloud, wanted: Machines, number: int) -> VmSpec:
-    memory = int(psutil.virtual_memory().total * MEMORY_SHARE / wanted.count)
-    return VmSpec(
-        f"laptop-{number + 1}",
-        slots=wanted.slots,
-        environ={
-            "TILEFLEET_CONSUMER_MEMORY_BYTES": str(memory),
-            # One for all: the weights and boundaries of several VMs are the same on one laptop.
-            "TILEFLEET_CONSUMER_CACHE_FOLDER": str(cloud.home / "cache"),
-            "TILEFLEET_CONSUMER_HEARTBEAT_SECONDS": "2",
-            "TILEFLEET_CONSUMER_IDLE_POLL_SECONDS": "2",
-        },
-    )
+    return VmSpec(f"laptop-{number + 1}", slots=wanted.slots, environ=vm_environ(cloud.home, wanted.count))
+
+
+def vm_environ(home: Path, count: int) -> dict[str, str]:
+    """Of the programs of one of `count` VMs."""
+    memory = int(psutil.virtual_memory().total * MEMORY_SHARE / count)
+    return {
+        "TILEFLEET_CONSUMER_MEMORY_BYTES": str(memory),
+        # One for all: the weights and boundaries of several VMs are the same on one laptop.
+        "TILEFLEET_CONSUMER_CACHE_FOLDER": str(home / "cache"),
+        "TILEFLEET_CONSUMER_HEARTBEAT_SECONDS": "2",
+        "TILEFLEET_CONSUMER_IDLE_POLL_SECONDS": "2",
+    }
 
 
 def _refuse_second(home: Path) -> None:
@@ -136,7 +137,8 @@ def ensure_storage(fleet: Fleet) -> None:
         AzureTileQueue(clients, name).ensure()
 
 
-def _write_atomically(path: Path, text: str) -> None:
+def write_atomically(path: Path, text: str) -> None:
+    """Nobody reads half of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
     partial.write_text(text)

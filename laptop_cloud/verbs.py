@@ -14,6 +14,7 @@ from rich.table import Table
 from contract.errors import BadInput
 from contract.fleet import laptop_folder
 from laptop_cloud.control.client import order
+from laptop_cloud.managed_verbs import add_managed_verbs
 
 NOTICE_SECONDS = 30.0
 """Azure's, when it gives any."""
@@ -27,12 +28,15 @@ class Target(StrEnum):
 
     STORAGE = "storage"
     IMAGERY = "imagery"
+    MACHINES = "machines"
+    """The interface by which they are made and asked for, not they."""
 
 
 def add_verbs(app: typer.Typer) -> None:
     """Commands of their own, next to `up` and `demo`."""
     for verb in (vms, evict, kill, freeze, sicken, fill, throttle, start):
         app.command()(verb)
+    add_managed_verbs(app, _order)
 
 
 def vms() -> None:
@@ -84,7 +88,7 @@ def start(vm: Vm) -> None:
 
 
 def throttle(
-    target: Annotated[Target, typer.Argument(help="storage or imagery.")] = Target.STORAGE,
+    target: Annotated[Target, typer.Argument(help="storage, imagery or machines.")] = Target.STORAGE,
     rate: Percent = 0.0,
     status: Annotated[
         int, typer.Option(help="With which these are refused: 503 (busy) or 500 (timed out); storage only.")
@@ -94,6 +98,11 @@ def throttle(
     seconds: Seconds = 60,
 ) -> None:
     """Make storage or imagery slow and unreliable. Example: laptop-cloud throttle storage --rate 20 --latency 500"""
+    if target is Target.MACHINES:
+        if rate or latency or cut:
+            raise BadInput("requests about machines are all refused: give --seconds alone")
+        print(_order("throttle-machines", seconds=seconds))
+        return
     if not (rate or latency or cut):
         raise BadInput("throttle needs at least one of --rate, --latency and --cut")
     print(_order(f"throttle-{target}", faults=_faults(target, rate, status, latency, cut), seconds=seconds))

@@ -10,6 +10,7 @@ from dataclasses import asdict
 from typing import Any
 
 from contract.errors import BadInput
+from laptop_cloud.control.managed_orders import ManagedOrders
 from laptop_cloud.imagery_faults import Faults
 from laptop_cloud.imagery_server import FAULTS_PATH
 from laptop_cloud.machines.power import PowerState
@@ -26,8 +27,16 @@ class Orders:
     BadInput and NotNow say why an order cannot be carried out.
     """
 
-    def __init__(self, room: MachineRoom, relay: RelayControl | None, imagery_url: str) -> None:
+    def __init__(
+        self,
+        room: MachineRoom,
+        relay: RelayControl | None,
+        imagery_url: str,
+        managed: ManagedOrders | None = None,
+    ) -> None:
+        """`managed`: for machines that a controller made."""
         self._room = room
+        self._managed = managed
         self._relay = relay
         self._imagery_url = imagery_url
         self._known: Mapping[str, Callable[..., Any]] = {
@@ -40,6 +49,7 @@ class Orders:
             "start": self.start,
             "throttle-storage": self.throttle_storage,
             "throttle-imagery": self.throttle_imagery,
+            **(managed.known if managed else {}),
         }
 
     def carry_out(self, order: str, arguments: Mapping[str, Any]) -> Any:
@@ -54,6 +64,12 @@ class Orders:
             raise BadInput(f"{order}: {error}") from error
 
     def vms(self) -> list[dict[str, Any]]:
+        processes = self._processes()
+        shown = {row["name"] for row in processes}
+        others = self._managed.rows() if self._managed else []
+        return processes + [row for row in others if row["name"] not in shown]
+
+    def _processes(self) -> list[dict[str, Any]]:
         return [
             {
                 "name": vm.name,
@@ -63,14 +79,13 @@ class Orders:
                 "slots": vm.spec.slots,
                 "log": str(vm.log_path),
             }
-            for vm in self._room.vms.values()
+            for vm in list(self._room.vms.values())
         ]
 
     def evict(self, vm: str | None, notice_seconds: float | None) -> str:
         """`vm` None: all that run. `notice_seconds` None: without a word."""
-        running = [name for name, one in self._room.vms.items() if one.power == PowerState.RUNNING]
-        names = [self._room.vm(vm).name] if vm is not None else running
-        threads = [self._room.evict(name, notice_seconds) for name in names]
+        names = [vm] if vm is not None else self._at_risk()
+        threads = [thread for name in names if (thread := self._evict(name, notice_seconds))]
         if not names:
             return "no VM runs: nobody is evicted"
         if notice_seconds is None:
@@ -79,7 +94,22 @@ class Orders:
             return f"{', '.join(names)}: deallocated without notice"
         return f"{', '.join(names)}: will be deallocated in {notice_seconds:g} s"
 
+    def _at_risk(self) -> list[str]:
+        running = [name for name, vm in list(self._room.vms.items()) if vm.power == PowerState.RUNNING]
+        if self._managed is None:
+            return running
+        return [name for name in running if not self._managed.machine(name)] + self._managed.at_risk()
+
+    def _evict(self, vm: str, notice_seconds: float | None) -> threading.Thread | None:
+        """The thread that ends with it, where this laptop can wait for it."""
+        if self._managed and self._managed.machine(vm):
+            self._managed.evict(vm, notice_seconds)
+            return None
+        return self._room.evict(vm, notice_seconds)
+
     def kill(self, vm: str) -> str:
+        if self._managed and self._managed.is_hollow(vm):
+            return self._managed.stop_reporting(vm)
         self._room.vm(vm).kill()
         return f"{vm}: all processes of its consumer were killed; the VM is still running"
 
@@ -92,6 +122,8 @@ class Orders:
         return f"{vm}: stands still for {seconds:g} s"
 
     def sicken(self, vm: str) -> str:
+        if self._managed and self._managed.is_hollow(vm):
+            return self._managed.sicken(vm)
         self._room.vm(vm).sicken()
         return (
             f"{vm}: its GPU is sick until the VM is deallocated; tiles of the toy recipe see it, "
@@ -103,6 +135,8 @@ class Orders:
         return f"{vm}: its temporary disk is full until the VM is started again"
 
     def start(self, vm: str) -> str:
+        if self._managed and self._managed.machine(vm):
+            return self._managed.start(vm)
         machine = self._room.vm(vm)
         machine.start()
         return f"{vm}: boot {machine.boot.number if machine.boot else 0}"

@@ -18,14 +18,17 @@ from contract.errors import TilefleetError
 from laptop_cloud import served
 from laptop_cloud.cloud import LaptopCloud
 from laptop_cloud.control.client import CONTROL_FILE, ORDERS_PATH
+from laptop_cloud.control.managed_orders import ManagedOrders
 from laptop_cloud.control.orders import Orders
 from laptop_cloud.machines.room import MachineRoom
 
 
 @contextlib.contextmanager
-def running(home: Path, cloud: LaptopCloud, room: MachineRoom) -> Iterator[None]:
+def running(
+    home: Path, cloud: LaptopCloud, room: MachineRoom, managed: ManagedOrders | None = None
+) -> Iterator[None]:
     """Take orders while the context lasts; `<home>/control.json` says where, and holds the token."""
-    orders = Orders(room, cloud.relay, cloud.imagery_url)
+    orders = Orders(room, cloud.relay, cloud.imagery_url, managed)
     token = secrets.token_urlsafe(32)
     path = home / CONTROL_FILE
     with served.running("control") as servers:

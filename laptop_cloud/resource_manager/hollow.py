@@ -86,8 +86,7 @@ class HollowMachines:
         self.cut(machine)
 
     def cut(self, machine: Machine) -> None:
-        with self._lock:
-            self._workers.pop(machine.name, None)
+        self.fall_silent(machine.name)
 
     def remove(self, machine: Machine) -> None:
         self.cut(machine)
@@ -95,6 +94,11 @@ class HollowMachines:
     def warn(self, _machine: Machine, notice_seconds: float, take: Callable[[], None]) -> None:
         """Nobody is there to be ready before the time."""
         self._after(self._clock.client_seconds(notice_seconds) if notice_seconds else 0, take)
+
+    def fall_silent(self, vm: str) -> None:
+        """Report no more until it is started again; harmless when it does not run."""
+        with self._lock:
+            self._workers.pop(vm, None)
 
     def hold(self, vm: str, tiles: int) -> None:
         """Report so many tiles from now on; harmless when it does not run."""
