@@ -91,9 +91,11 @@ def parse_place(text: str) -> TileId:
         return parse_tile(text)
     try:
         latitude, longitude = float(latitude_text), float(longitude_text)
-        return GridCell(row=floor(latitude * 10), column=floor(longitude * 10))
-    except (ValueError, OverflowError) as error:
+    except ValueError as error:
         raise BadInput(f"{text[:60]!r} is no place: write LAT,LON in degrees, as 54.15,-4.55") from error
+    if not (-90 <= latitude < 90 and -180 <= longitude < 180):
+        raise BadInput(f"{text[:60]!r} is no place: the latitude comes first, -90 to 90, then -180 to 180")
+    return GridCell(row=floor(latitude * 10), column=floor(longitude * 10))
 
 
 def find_askings(store: BlobStore, tile: TileId, job: str | None) -> tuple[Asking, ...]:
