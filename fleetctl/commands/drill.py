@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from typing import Annotated
 
 import typer
 
-from contract.errors import BadInput
 from fleetctl.cli_common import named_exits
-from fleetctl.exit_codes import ExitCode
 
 
 @named_exits()
@@ -37,23 +33,10 @@ def drill(
 
     Example: fleetctl drill eviction-without-notice --seed 7
     """
-    from importlib.util import find_spec
+    from fleetctl.laptop import run_laptop_cloud
 
-    if find_spec("laptop_cloud") is None:
-        raise BadInput("drills need the laptop cloud, which is not installed here: `make setup` installs it")
     words = [*(names or []), "--times", str(times), "--parallel", str(parallel)]
     words += ["--seed", str(seed)] if seed is not None else []
     words += ["--list"] if is_list else []
-    if status := _run([sys.executable, "-m", "laptop_cloud", "drill", *words]):
+    if status := run_laptop_cloud(["drill", *words]):
         raise typer.Exit(status)
-
-
-def _run(command: list[str]) -> int:
-    """The child's status. It has our terminal, and a Ctrl-C there reaches it, too."""
-    child = subprocess.Popen(command)  # noqa: S603 - our own program; no shell reads what was typed
-    try:
-        return child.wait()
-    except KeyboardInterrupt:
-        child.terminate()
-        child.wait()
-        return ExitCode.INTERRUPTED
