@@ -7,10 +7,26 @@ from typing import Any, NoReturn
 
 import typer
 
-from fleetctl.commands import drill, explain, job, money, poison, prioritise, redo, results, verify, watch
+from fleetctl.commands import (
+    drill,
+    explain,
+    fleet,
+    job,
+    local,
+    machines,
+    money,
+    poison,
+    prioritise,
+    redo,
+    results,
+    verify,
+    watch,
+)
+from fleetctl.commands.what_stays import what_stays
 
 app = typer.Typer(
-    help="Watch a fleet, and see what its jobs came to.",
+    help="Run a fleet, and see what its jobs came to.",
+    epilog=what_stays(),
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -25,9 +41,18 @@ app.command()(prioritise.prioritise)
 app.command()(redo.redo)
 app.command()(drill.drill)
 app.command()(watch.watch)
+app.command()(fleet.use)
+app.command()(fleet.up)
+app.command()(fleet.plan)
+app.command()(fleet.down)
+app.command()(machines.drain)
+app.command()(machines.stop)
+app.command()(machines.start)
+app.command()(machines.logs)
 for command in (money.prices, money.budget):
     app.command()(command)
 app.add_typer(job.group, name="job")
+app.add_typer(local.group, name="local")
 app.add_typer(poison.group, name="poison")
 
 

@@ -60,6 +60,14 @@ def byte_progress(console: Console, doing: str, tiles: int) -> Iterator[Callable
         yield on_tile
 
 
+@contextmanager
+def count_progress(console: Console, doing: str, total: int) -> Iterator[Callable[[int], None]]:
+    """A bar over machines; the block tells how many are done by now."""
+    with _bar(console, "machines") as bar:
+        task = bar.add_task(doing, total=total, extra="")
+        yield lambda done: bar.update(task, completed=done)
+
+
 def _bar(console: Console, unit: str) -> Progress:
     return Progress(
         TextColumn("{task.description}"),

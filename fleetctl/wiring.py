@@ -25,6 +25,7 @@ from fleetctl.settings import Settings
 
 if TYPE_CHECKING:
     from fleetctl.cloud.azure import AzureMachines
+    from fleetctl.controller.assemble import World
     from fleetctl.controller.snapshot import Quota
     from fleetctl.money.price_book import PriceBook
 
@@ -104,6 +105,30 @@ def spot_quotas(named: str | None, regions: Iterable[str]) -> dict[str, Quota]:
         with suppress(Refused):
             found[region] = machines.quota(region, Priority.SPOT)
     return found
+
+
+def connect_world(named: str | None, fleet: Fleet, settings: Settings) -> World:
+    """Everything that a controller of that fleet looks at and acts on. BadInput for a fleet file with mistakes."""
+    from fleetctl.cloud.new_vms import new_vm_maker  # noqa: PLC0415  with the controller, for few commands
+    from fleetctl.controller.assemble import World  # noqa: PLC0415
+    from fleetctl.controller.policy_file import PolicyFile  # noqa: PLC0415
+
+    file = load_operator_file(named, fleet)
+    storage = connect(fleet, settings)
+    return World(
+        store=storage.store,
+        queues=storage.queues,
+        machines=connect_machines(fleet, file),
+        prices=price_book(settings),
+        new_vm=new_vm_maker(fleet, file),
+        policy=PolicyFile(file, lambda: load_operator_file(named, fleet)),
+    )
+
+
+def ensure_storage(fleet: Fleet, settings: Settings) -> None:
+    """Make the fleet's container and queues unless they are there."""
+    AzureBlobStore(AzureClients(storage_endpoints(fleet))).ensure()
+    connect(fleet, settings).queues.ensure()
 
 
 def connect(fleet: Fleet, settings: Settings) -> Storage:

@@ -18,9 +18,7 @@ from fleetctl.cli_common import AsJson, FleetName, named_exits, output, say_targ
 if TYPE_CHECKING:
     from contract.fleet import Fleet
     from fleetctl.controller.alerts import Alerts
-    from fleetctl.controller.assemble import World
     from fleetctl.controller.daemon import Listener
-    from fleetctl.fleet_file import FleetFile
     from fleetctl.history.follow import LedgerHistory
     from fleetctl.settings import Settings
 
@@ -59,7 +57,7 @@ def watch(
         listeners = _listeners(stack, chosen, settings, metrics, as_json=as_json, is_once=once)
         set_up_logging(bound={"fleet": chosen.name})  # after the screen, which writes above itself
         assembled = assemble(
-            _world(chosen, settings, file, lambda: wiring.load_operator_file(fleet, chosen)),
+            wiring.connect_world(fleet, chosen, settings),
             tells=receivers(file.alerts.webhook, file.alerts.command),
             notes=ServiceNotes(os.environ),
             stop=stop,
@@ -67,22 +65,6 @@ def watch(
         )
         code = assembled.run(once=once)
     raise typer.Exit(code)
-
-
-def _world(fleet: Fleet, settings: Settings, file: FleetFile, read: Callable[[], FleetFile]) -> World:
-    from fleetctl.cloud.new_vms import new_vm_maker
-    from fleetctl.controller.assemble import World
-    from fleetctl.controller.policy_file import PolicyFile
-
-    storage = wiring.connect(fleet, settings)
-    return World(
-        store=storage.store,
-        queues=storage.queues,
-        machines=wiring.connect_machines(fleet, file),
-        prices=wiring.price_book(settings),
-        new_vm=new_vm_maker(fleet, file),
-        policy=PolicyFile(file, read),
-    )
 
 
 def _listeners(

@@ -12,7 +12,7 @@ from enum import StrEnum
 from contract.heartbeat import WorkerState
 from contract.job import JobState
 from fleetctl.controller.policy import Offer
-from fleetctl.controller.wishes import WishSeen
+from fleetctl.controller.wish import WishSeen
 
 
 class Power(StrEnum):

@@ -9,43 +9,16 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
-from enum import StrEnum
 
 from contract import artifact_names
 from contract.blob_store import BlobInfo, BlobStore
 from contract.drain import VM_NAME
 from contract.errors import BadInput
+from fleetctl.controller.wish import Wish, WishSeen
 
 WHOLE_FLEET = "fleet"
 """Stands where a machine's name would; none of ours is called so, since theirs end with a number."""
 MAX_REASON_CHARACTERS = 200
-
-
-class Wish(StrEnum):
-    """What may be wanted."""
-
-    DRAIN = "drain"
-    """Finish what it holds; then delete it."""
-    STOP = "stop"
-    """Finish what it holds; then deallocate it, and keep it so."""
-    START = "start"
-    """Let it work, whatever we thought of it."""
-    DOWN = "down"
-    """Of the whole fleet: drain and delete every machine, and make none until it is lifted."""
-
-
-@dataclass(frozen=True, slots=True)
-class WishSeen:
-    """One that is not taken up yet."""
-
-    blob: str
-    """What it is forgotten by."""
-    vm: str
-    wish: Wish
-    reason: str
-    asked: float
-    """Epoch seconds, by the store's clock."""
 
 
 def ask(store: BlobStore, vm: str, wish: Wish, *, reason: str) -> str:

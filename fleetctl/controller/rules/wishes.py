@@ -7,7 +7,7 @@ from fleetctl.controller.draft import Draft
 from fleetctl.controller.machine import Machine
 from fleetctl.controller.memory import Intent
 from fleetctl.controller.snapshot import Power
-from fleetctl.controller.wishes import Wish, WishSeen
+from fleetctl.controller.wish import Wish, WishSeen
 
 BY_DOWN = "down"
 """What stopped a fleet that a person took down."""

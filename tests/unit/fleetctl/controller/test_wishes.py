@@ -13,7 +13,8 @@ from fleetctl.controller.actions import Action, Verb
 from fleetctl.controller.memory import Intent
 from fleetctl.controller.policy import Limits
 from fleetctl.controller.snapshot import Power, Snapshot
-from fleetctl.controller.wishes import Wish, ask, lift_down, read_wishes, take_down
+from fleetctl.controller.wish import Wish
+from fleetctl.controller.wishes import ask, lift_down, read_wishes, take_down
 from tests.unit.fleetctl.controller.toy_cloud import ToyCloud, policy
 
 FIRST = "uk-a10-0001"
