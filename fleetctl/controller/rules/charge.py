@@ -27,6 +27,7 @@ DISK_USD_PER_HOUR = 4.80 / 730
 DEAR_USD_PER_VCPU_HOUR = 0.12
 """Where nobody knows a price: more than spot machines of any size here cost, so that budgets err early."""
 UNKNOWN_VCPUS = 16
+_OVERHEAD_ONLY: Mapping[str, float] = {OVERHEAD: 1.0}
 USEFUL, EVICTED, UNFIT, IDLE, BOOT, DISKS = "useful", "evicted", "unfit", "idle", "boot", "disks"
 
 
@@ -46,9 +47,12 @@ class _Charges:
         self.by_job = defaultdict(float, self.spend.by_job)
         self.vm_hours = defaultdict(float, self.spend.vm_hours)
 
-    def add(self, kind: str, usd: float, shares: Mapping[str, float]) -> None:
+    def add(self, usd_by_kind: Mapping[str, float], shares: Mapping[str, float]) -> None:
+        usd = 0.0
+        for kind, of_kind in usd_by_kind.items():
+            usd += of_kind
+            self.by_kind[kind] += of_kind
         self.paid += usd
-        self.by_kind[kind] += usd
         for job, share in shares.items():
             self.by_job[job] += usd * share
 
@@ -73,13 +77,13 @@ def charge_time(draft: Draft) -> None:
     for machine in draft.machines():
         if machine.seen is None or machine.power is Power.DELETING:
             continue
-        to_whom = shares(machine)
-        charges.add(DISKS, DISK_USD_PER_HOUR * hours, to_whom)
+        usd_by_kind = {DISKS: DISK_USD_PER_HOUR * hours}
         if machine.is_billed:
             price = price_of(draft, machine.listed.offer)
             draft.usd_per_hour += price
-            charges.add(kind_of(machine), price * hours, to_whom)
+            usd_by_kind[kind_of(machine)] = price * hours
             charges.vm_hours[str(machine.listed.offer)] += hours
+        charges.add(usd_by_kind, shares(machine))
     draft.spend = charges.total(draft.now)
 
 
@@ -137,7 +141,7 @@ def shares(machine: Machine) -> Mapping[str, float]:
     """To whom a machine's time is charged: to the jobs whose tiles it holds, equally; else to overhead."""
     jobs = [job for worker in machine.live for job in worker.jobs]
     if not jobs:
-        return {OVERHEAD: 1.0}
+        return _OVERHEAD_ONLY
     return {job: jobs.count(job) / len(jobs) for job in jobs}
 
 

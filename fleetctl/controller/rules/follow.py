@@ -52,14 +52,19 @@ def _miss(draft: Draft, machine: Machine) -> None:
 def _note_running(draft: Draft, machine: Machine, memory: VmMemory) -> None:
     newest = machine.newest
     is_idle = bool(machine.live) and machine.held == 0
-    draft.note(
-        machine.name,
-        running_since=memory.running_since or draft.now,
-        refused_starts=0,
-        unexplained_stops=0 if machine.held else memory.unexplained_stops,
-        idle_since=(memory.idle_since or draft.now) if is_idle else None,
-        boot_id=newest.boot_id if newest and machine.is_newer(newest) else memory.boot_id,
-    )
+    idle_since = (memory.idle_since or draft.now) if is_idle else None
+    boot_id = newest.boot_id if newest and machine.is_newer(newest) else memory.boot_id
+    stops = 0 if machine.held else memory.unexplained_stops
+    is_news = memory.running_since is None or memory.refused_starts or stops != memory.unexplained_stops
+    if is_news or idle_since != memory.idle_since or boot_id != memory.boot_id:  # of thousands, few have any
+        draft.note(
+            machine.name,
+            running_since=memory.running_since or draft.now,
+            refused_starts=0,
+            unexplained_stops=stops,
+            idle_since=idle_since,
+            boot_id=boot_id,
+        )
 
 
 def _note_deallocated(draft: Draft, machine: Machine, memory: VmMemory) -> None:
