@@ -23,6 +23,8 @@ from laptop_cloud.drills.stage import Asked, Stage
 from laptop_cloud.drills.toy_tiles import artifact_name, expected_bytes
 
 CONNECTIONS = 4
+UNCHARGED = frozenset({Cause.EVICTED, Cause.HANDED_BACK, Cause.SOURCE})
+"""They count, and delay, and hold nothing against the tile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +35,10 @@ class Expected:
     """Tiles that were planted to fail, and the cause that their poison entries must name."""
     generations: Mapping[str, int] = field(default_factory=dict)
     """Of the tiles that were done again; the others have generation 1."""
-    may_be_charged: Collection[Cause] = (Cause.EVICTED,)
-    """What innocent tiles may have in their totals: EVICTED counts and charges nothing."""
+    may_be_charged: Collection[Cause] = ()
+    """What innocent tiles may have in their totals besides what charges nobody."""
     most_charged: int | None = None
-    """So many innocent tiles at most have anything but EVICTED in their totals; None: any number."""
+    """So many innocent tiles at most are charged; None: any number."""
     foreign: int = 0
     """Messages that were none of ours."""
 
@@ -148,13 +150,12 @@ def _one_attempt_won(stage: Stage, asked: Asked) -> None:
 
 def _innocent_tiles_are_uncharged(stage: Stage, asked: Asked, expected: Expected) -> None:
     law = "innocent tiles are uncharged"
-    harmless = {Cause.EVICTED, Cause.HANDED_BACK}
     charged = Counter[str]()
     for event in stage.events(ledger_events.TILE_RECEIVED):
         tile = event["tile"]
         if event["job"] != asked.job.id or tile in expected.given_up:
             continue
-        causes = {Cause(cause) for cause in event["tries"]} - harmless
+        causes = {Cause(cause) for cause in event["tries"]} - UNCHARGED
         if not causes <= set(expected.may_be_charged):
             raise DrillFailed(law, f"it was received with {event['tries']} against it", tile)
         charged[tile] += bool(causes)
