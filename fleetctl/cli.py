@@ -19,6 +19,7 @@ from fleetctl.commands import (
     prioritise,
     redo,
     results,
+    simulate,
     verify,
     watch,
 )
@@ -41,6 +42,7 @@ app.command()(prioritise.prioritise)
 app.command()(redo.redo)
 app.command()(drill.drill)
 app.command()(watch.watch)
+app.command()(simulate.simulate)
 app.command()(fleet.use)
 app.command()(fleet.up)
 app.command()(fleet.plan)
@@ -49,7 +51,7 @@ app.command()(machines.drain)
 app.command()(machines.stop)
 app.command()(machines.start)
 app.command()(machines.logs)
-for command in (money.prices, money.budget):
+for command in (money.prices, estimate.estimate, money.budget):
     app.command()(command)
 app.add_typer(job.group, name="job")
 app.add_typer(local.group, name="local")

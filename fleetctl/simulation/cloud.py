@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from contract.heartbeat import WorkerState
 from fleetctl.cloud.machines import Refusal, Refused
+from fleetctl.controller.rules.charge import DISK_USD_PER_HOUR
 from fleetctl.controller.snapshot import BILLED, Power
 from fleetctl.simulation.machine import NEVER, PREFETCHED, SimVm
 from fleetctl.simulation.world import Region, World
@@ -81,7 +82,7 @@ class ModelCloud:
         if limit is not None and self.now < limit[0] and self._up[region.name] >= limit[1]:
             self.meter.refused += 1
             raise Refused(Refusal.NO_CAPACITY, "SkuNotAvailable", f"no room in {region.name}")
-        vm = self.vms.setdefault(name, SimVm(name, region))
+        vm = self.vms.setdefault(name, SimVm(name, region, created_at=self.now))
         if vm.power is not Power.DEALLOCATED:
             raise Refused(Refusal.CONFLICT, "OperationNotAllowed", f"{name} is {vm.power.value}")
         self.meter.starts += 1
@@ -119,6 +120,7 @@ class ModelCloud:
         """Bill what is still running until now."""
         for vm in self.vms.values():
             self._bill(vm, self.now)
+            self._bill_disk(vm, self.now)
 
     def _happen(self, vm: SimVm, at: float) -> None:
         if vm.changes_at == at:
@@ -144,6 +146,7 @@ class ModelCloud:
         elif vm.power is Power.DEALLOCATING:
             vm.power = Power.DEALLOCATED
         else:
+            self._bill_disk(vm, at)
             del self.vms[vm.name]
 
     def _finish(self, vm: SimVm, at: float) -> None:
@@ -202,6 +205,9 @@ class ModelCloud:
             self.meter.billed_hours += hours
             self.meter.usd += hours * vm.region.usd_per_hour
         vm.billed_since = None
+
+    def _bill_disk(self, vm: SimVm, at: float) -> None:
+        self.meter.usd += (at - vm.created_at) / SECONDS_PER_HOUR * DISK_USD_PER_HOUR
 
     def _squeeze(self, region: Region, at: float) -> None:
         squeezes = self.world.squeezes

@@ -22,6 +22,7 @@ class SimVm:
 
     name: str
     region: Region
+    created_at: float
     power: Power = Power.DEALLOCATED
     changes_at: float = NEVER
     """When it reaches the state that it is on its way to."""

@@ -92,9 +92,7 @@ def run_controlled(world: World, tiles: int, seed: int, *, most_hours: float, on
     return _ended("fleetctl watch", cloud, tiles, curve, controller.memory.spend)
 
 
-def run_swept(
-    world: World, tiles: int, seed: int, *, every_seconds: float, most_hours: float, on_tick: OnTick
-) -> Run:
+def run_swept(world: World, tiles: int, seed: int, *, every_seconds: float, most_hours: float) -> Run:
     """A fixed fleet: every so often everything that is down is started; when all is done it is deleted."""
     cloud = ModelCloud(world, tiles, seed, BEGIN, returns_after=STALE_SECONDS)
     curve = Curve()
@@ -105,7 +103,6 @@ def run_swept(
                 _try_to_start(cloud, name, region)
         cloud.advance(cloud.now + every_seconds)
         curve.add(cloud)
-        on_tick(cloud.meter.done)
     cloud.close()
     return _ended(f"started every {every_seconds / 60:.0f} min", cloud, tiles, curve, None)
 
