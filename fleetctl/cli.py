@@ -9,6 +9,7 @@ import typer
 
 from fleetctl.commands import (
     drill,
+    estimate,
     explain,
     fleet,
     job,
