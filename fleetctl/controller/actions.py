@@ -39,6 +39,10 @@ class Verb(StrEnum):
     """Verify it and, if it is complete, call it finished."""
 
 
+CLOUD_VERBS = frozenset({Verb.CREATE, Verb.START, Verb.DEALLOCATE, Verb.DELETE, Verb.DELETE_LEAK})
+"""Calls of the cloud, which are paced and may be refused."""
+
+
 @dataclass(frozen=True, slots=True)
 class Action:
     """One thing to do."""

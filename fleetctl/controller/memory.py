@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from fleetctl.controller.actions import Action
 from fleetctl.controller.policy import Offer
 
 
@@ -111,3 +112,5 @@ class Memory:
     """Why the whole fleet drains: a budget or `stop_after`; empty while it works."""
     stopped_by: str = ""
     """Which limit did it, with its amount: another amount, or another day, lets the fleet go on."""
+    in_doubt: tuple[Action, ...] = ()
+    """What was about to be done when this was written: whoever begins with it cannot know how far that came."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from contract.errors import BadInput
 from contract.json_text import parse_object, to_bytes
+from fleetctl.controller.actions import Action, Verb
 from fleetctl.controller.memory import Intent, Memory, OfferMemory, Spend, VmMemory
 from fleetctl.controller.policy import Offer, Priority
 
@@ -36,6 +37,7 @@ def decode_memory(data: bytes) -> Memory:
             vms={name: _vm(entry) for name, entry in record.pop("vms").items()},
             offers=dict(_offer(entry) for entry in record.pop("offers")),
             spend=_spend(record.pop("spend")),
+            in_doubt=tuple(Action(Verb(entry.pop("verb")), **entry) for entry in record.pop("in_doubt", ())),
             **record,
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
-
-import structlog
+from dataclasses import dataclass, field, replace
 
 from fleetctl.cloud.machines import Refusal, Refused
 from fleetctl.controller.act import Hands
-from fleetctl.controller.actions import Action
+from fleetctl.controller.actions import CLOUD_VERBS, Action
 from fleetctl.controller.decide import decide
 from fleetctl.controller.learn import learn
 from fleetctl.controller.machine import pool_of
@@ -21,7 +19,8 @@ from fleetctl.controller.pace import Buckets, after_answers, paced, throttled
 from fleetctl.controller.policy import Offer, Policy
 from fleetctl.controller.snapshot import Snapshot
 
-log = structlog.get_logger()
+PUT_OFF = Refused(Refusal.TROUBLE, "", "put off")
+UNKNOWN = Refused(Refusal.TROUBLE, "", "it is not known whether this was called")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +48,14 @@ class Controller:
     buckets: Buckets = field(default_factory=lambda: Buckets(time.time()))
 
     def begin(self) -> None:
-        """Go on from where the last controller was."""
-        self.memory = self.store.load()
+        """Go on from where the last controller was. What it was about to do may be done or not: calls of the cloud
+        are forgotten, so that they are decided anew; the others are repeated, and doing one twice is doing it once."""
+        loaded = self.store.load()
+        self.memory = replace(loaded, in_doubt=())
+        for action in loaded.in_doubt:
+            if action.verb in CLOUD_VERBS:
+                self.memory = learn(self.memory, action, self._offer(None, action), UNKNOWN, 0.0)
+        self.hands.carry_out(action for action in loaded.in_doubt if action.verb not in CLOUD_VERBS)
 
     def end(self) -> None:
         """Leave what the last calls taught to whoever comes after us."""
@@ -65,8 +70,8 @@ class Controller:
         self.buckets = now.buckets
         self.memory = decision.memory
         for action in now.later:  # not called, so not to be waited for
-            self.memory = learn(self.memory, action, None, Refused(Refusal.TROUBLE, "", "put off"), seen.now)
-        self.store.save(self.memory)  # before the first call: whoever comes after us knows what we meant
+            self.memory = learn(self.memory, action, None, PUT_OFF, seen.now)
+        self.store.save(replace(self.memory, in_doubt=now.now))  # before the first call
         refused = self.hands.carry_out(now.now)
         for action, refusal in refused:
             self.memory = learn(self.memory, action, self._offer(seen, action), refusal, seen.now)
@@ -81,9 +86,9 @@ class Controller:
             time.monotonic() - began,
         )
 
-    def _offer(self, seen: Snapshot, action: Action) -> Offer | None:
+    def _offer(self, seen: Snapshot | None, action: Action) -> Offer | None:
         """Of the machine that an action names, by the listing or by its name's pool."""
-        if seen.vms and action.target in seen.vms:
+        if seen and seen.vms and action.target in seen.vms:
             return seen.vms[action.target].offer
         policy = self.policy()
         pool = policy.pool(pool_of(action.target, policy.fleet))
