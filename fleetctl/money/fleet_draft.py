@@ -1,0 +1,116 @@
+"""Writes the fleet file of an estimate: its pools, limits and budget; addresses from the fleet that is chosen.
+
+Where no fleet is chosen the addresses are placeholders that read well and work nowhere.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+from contract.fleet import Fleet
+from fleetctl.cloud.sizes import vcpus_of
+from fleetctl.fleet_file import FleetFile
+from fleetctl.money.estimate import Answer
+from fleetctl.money.forecast import PoolPlan
+
+FILL_IN = "FILL-IN"
+"""Stands wherever a person must write something before `fleetctl up`."""
+_GROUP = f"/subscriptions/{FILL_IN}/resourceGroups/{FILL_IN}/providers"
+SUBNET = f"{_GROUP}/Microsoft.Network/virtualNetworks/{FILL_IN}/subnets/workers"
+POOL_NAME_CHARACTERS = 14
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """What an estimate cannot know."""
+
+    fleet: Fleet
+    subscription: str
+    resource_group: str
+    identity: str
+    ssh_public_key: str
+    image: str
+    subnets: dict[str, str]
+    """By region."""
+
+
+def known_addresses(fleet: Fleet, file: FleetFile) -> Addresses:
+    """Those of a fleet that exists."""
+    pools = list(file.pools.values())
+    return Addresses(
+        fleet=fleet,
+        subscription=file.azure.subscription,
+        resource_group=file.azure.resource_group,
+        identity=file.azure.identity,
+        ssh_public_key=file.azure.ssh_public_key,
+        image=pools[0].image,
+        subnets={pool.region: pool.subnet for pool in pools},
+    )
+
+
+def placeholders(region: str) -> Addresses:
+    """Of a fleet that nobody has made yet."""
+    account = "https://fill-in.{}.core.windows.net"
+    return Addresses(
+        fleet=Fleet(
+            "new-fleet", "azure", region, account.format("queue"), account.format("blob"), "tilefleet"
+        ),
+        subscription="00000000-0000-0000-0000-000000000000",
+        resource_group=FILL_IN,
+        identity="",
+        ssh_public_key="",
+        image=FILL_IN,
+        subnets={},
+    )
+
+
+def fleet_text(made: Answer, addresses: Addresses, usd: float) -> str:
+    """The file's text; `contract/fleet.py` and `fleet_file.py` read it."""
+    fleet = addresses.fleet
+    head = [f"{name} = {_text(getattr(fleet, name))}" for name in ("name", "kind", "location")]
+    storage = [f"{name} = {_text(getattr(fleet, name))}" for name in ("queue_url", "blob_url", "container")]
+    azure = [
+        f"{field.name} = {_text(getattr(addresses, field.name))}"
+        for field in fields(addresses)
+        if field.name in {"subscription", "resource_group", "identity", "ssh_public_key"}
+    ]
+    vcpus = [f"{pool.offer.region} = {pool.vms * vcpus_of(pool.offer.size)}" for pool in made.pools]
+    sections = [
+        head,
+        ["[storage]", *storage],
+        ["[imagery]", f"stac_url = {_text(fleet.stac_url)}"],
+        ["[azure]", *azure],
+        ["[budget]", f"usd = {usd:.2f}"],
+        ["[limits]", f"vms = {sum(pool.vms for pool in made.pools)}", "[limits.vcpus]", *vcpus],
+        *(_pool(pool, name, addresses) for pool, name in zip(made.pools, _names(made.pools), strict=True)),
+    ]
+    note = f"# Made by `fleetctl estimate` for {made.wish.tiles} tiles; write in what says {FILL_IN}.\n"
+    return note + "\n".join("\n".join(section) for section in sections) + "\n"
+
+
+def _pool(pool: PoolPlan, name: str, addresses: Addresses) -> list[str]:
+    subnet = addresses.subnets.get(pool.offer.region, SUBNET)
+    return [
+        "[[pools]]",
+        f"name = {_text(name)}",
+        f"region = {_text(pool.offer.region)}",
+        f"size = {_text(pool.offer.size)}",
+        f"image = {_text(addresses.image)}",
+        f"subnet = {_text(subnet)}",
+        f"max = {pool.vms}",
+    ]
+
+
+def _names(pools: Sequence[PoolPlan]) -> list[str]:
+    """The region's name, shortened; with a number where two begin alike."""
+    names: list[str] = []
+    for pool in pools:
+        name = pool.offer.region[:POOL_NAME_CHARACTERS]
+        names.append(f"{name}{len(names)}" if name in names else name)
+    return names
+
+
+def _text(value: str) -> str:
+    return json.dumps(value)  # a JSON string is a TOML one
