@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from contract import ledger_events
@@ -28,26 +28,26 @@ class Cost:
     """Figures of this drill alone."""
 
 
-def cost_of(stage: Stage, jobs: Iterable[Asked]) -> Cost:
-    """After all workers have left."""
-    asked = {one.job.id: one for one in jobs}
-    tiles = sum(len(one.tiles) for one in asked.values())
-    events = stage.events()
-    begun = [event for event in events if event["name"] in _BEGINNINGS]
-    tries = Counter(event["tile"] for event in begun)
+def cost_of(stage: Stage, asked: Asked) -> Cost:
+    """Of the drill's job, after all workers have left. Requests are those of the whole drill."""
+    events = _of_job(stage.events(), asked.job.id)
+    tries = Counter(event["tile"] for event in events if event["name"] in _BEGINNINGS)
     broken_off = sum(seconds for tile, seconds in stage.broken_off if tries[tile] > 1)
-    saved = sum(_resumed_share(event) * asked[event["job"]].infer_seconds for event in _done(events, asked))
+    done = [event for event in events if event["name"] == ledger_events.DONE]
+    saved = sum(_resumed_share(event) for event in done) * asked.infer_seconds
     return Cost(
-        tiles=tiles,
-        attempts=len(begun),
+        tiles=len(asked.tiles),
+        attempts=tries.total(),
         redone_seconds=max(0.0, _inferred_in_vain(events) + broken_off - saved),
-        requests_per_tile=stage.relay.count() / tiles,
+        requests_per_tile=stage.relay.count() / len(asked.tiles),
         remarks=tuple(stage.remarks),
     )
 
 
-def _done(events: Iterable[Event], jobs: Iterable[str]) -> list[Event]:
-    return [event for event in events if event["name"] == ledger_events.DONE and event["job"] in jobs]
+def _of_job(events: Sequence[Event], job: str) -> list[Event]:
+    """The job's lines, and those of the stages of its attempts, which do not name it."""
+    attempts = {event["attempt"] for event in events if event.get("job") == job and "attempt" in event}
+    return [event for event in events if event.get("job") == job or event.get("attempt") in attempts]
 
 
 def _inferred_in_vain(events: Sequence[Event]) -> float:

@@ -62,23 +62,17 @@ def finish(
     stage: Stage,
     asked: Asked,
     expected: Expected | None = None,
-    *others: Asked,
+    *,
     figures: Callable[[], str] | None = None,
 ) -> Cost:
-    """Wait for the end of the jobs, let everybody leave, and check them; what it all cost.
+    """Wait for the end of the job, let everybody leave, and check it; what it all cost.
 
-    `expected` is about the first job; of the others every tile is committed, and charged with nothing more.
     `figures` are this drill's own, asked when the ledger is whole.
     """
-    expected = expected or Expected()
-    jobs = (asked, *others)
-    for job in jobs:
-        stage.await_end(job)
+    stage.await_end(asked)
     stage.await_empty_queues()
     stage.dismiss()
-    check(stage, asked, expected)
-    for job in others:
-        check(stage, job, Expected(may_be_charged=expected.may_be_charged, foreign=expected.foreign))
+    check(stage, asked, expected or Expected())
     if figures is not None:
         stage.remarks.append(figures())
-    return cost_of(stage, jobs)
+    return cost_of(stage, asked)
