@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from contract.azure_clients import AzureClients, storage_endpoints
+from contract.azure_clients import AzureClients, is_loopback, storage_endpoints
 from contract.blob_store import BlobStore
 from contract.blob_stores.azure import AzureBlobStore
 from contract.errors import BadInput
@@ -76,15 +76,22 @@ def is_fleet_chosen() -> bool:
     return True
 
 
-def price_book(settings: Settings) -> PriceBook:
-    """Prices from Azure's list, from this user's cache, or as shipped."""
+def price_book(settings: Settings, file: FleetFile | None = None) -> PriceBook:
+    """Prices from Azure's list, from this user's cache, or as shipped. Where `file` names a Resource Manager of its
+    own, the laptop cloud's, that one's list counts, and is kept beside the file."""
     from fleetctl.money.first_figures import first_figures  # noqa: PLC0415  with its HTTP client, for few commands
     from fleetctl.money.price_book import PriceBook  # noqa: PLC0415
     from fleetctl.money.retail import RetailPrices  # noqa: PLC0415
 
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    fetch = RetailPrices(settings.price_list).fetch if settings.price_list else _no_prices
-    return PriceBook(cache / PRICE_FILE, first_figures(), fetch, time.time)
+    kept, price_list = cache / PRICE_FILE, settings.price_list
+    if file is not None and is_loopback(file.azure.resource_manager_url):
+        kept, price_list = (
+            file.path.parent / "prices.json",
+            f"{file.azure.resource_manager_url}/api/retail/prices",
+        )
+    fetch = RetailPrices(price_list).fetch if price_list else _no_prices
+    return PriceBook(kept, first_figures(), fetch, time.time)
 
 
 def _no_prices(_offers: Iterable[Offer]) -> Mapping[Offer, float]:
@@ -119,7 +126,7 @@ def connect_world(named: str | None, fleet: Fleet, settings: Settings) -> World:
         store=storage.store,
         queues=storage.queues,
         machines=connect_machines(fleet, file),
-        prices=price_book(settings),
+        prices=price_book(settings, file),
         new_vm=new_vm_maker(fleet, file),
         policy=PolicyFile(file, lambda: load_operator_file(named, fleet)),
     )

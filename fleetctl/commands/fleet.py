@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from contract.errors import BadInput
+from contract.log_lines import set_up_logging
 from fleetctl import wiring
 from fleetctl.cli_common import AsJson, FleetName, Yes, confirm, errors, named_exits, output, say_target
 from fleetctl.cloud.machines import Refused
@@ -58,6 +59,7 @@ def plan(as_json: AsJson = False, fleet: FleetName = None) -> None:
     from fleetctl.controller.plan import plan_tick
     from fleetctl.launch.tables import plan_json, plan_table
 
+    set_up_logging()
     planned = plan_tick(wiring.connect_world(fleet, say_target(fleet), wiring.load_settings()))
     if as_json:
         print(json.dumps(plan_json(planned), indent=2))
@@ -76,6 +78,7 @@ def up(yes: Yes = False, fleet: FleetName = None) -> None:
     from fleetctl.controller.wishes import lift_down
     from fleetctl.launch.running import somebody_leads, tick_once
 
+    set_up_logging()
     chosen, settings = say_target(fleet), wiring.load_settings()
     file = wiring.load_operator_file(fleet, chosen)
     _show_and_check(chosen, file, settings)
@@ -112,6 +115,7 @@ def down(
     from fleetctl.controller.wishes import take_down
     from fleetctl.launch.leave import keep_going_down, remaining_words
 
+    set_up_logging()
     chosen, settings = say_target(fleet), wiring.load_settings()
     world = wiring.connect_world(fleet, chosen, settings)
     machines = [vm.name for vm in _listed(world)]
@@ -137,7 +141,7 @@ def _show_and_check(fleet: Fleet, file: FleetFile, settings: Settings) -> None:
     from fleetctl.launch.tables import pools_table
 
     policy = file.policy
-    figures = wiring.price_book(settings).look_up(pool.offer for pool in policy.pools)
+    figures = wiring.price_book(settings, file).look_up(pool.offer for pool in policy.pools)
     usd_per_hour = {offer: figure.value for offer, figure in figures.items()}
     output().print(pools_table(policy, usd_per_hour))
     problems = [*check_bodies(fleet, file), *why_not_up(policy, _sizes(fleet, file, policy), usd_per_hour)]
