@@ -96,6 +96,17 @@ class Settings(BaseModel):
     metadata_url: str = Field(
         "", pattern="^(https?://[^/?#@]+)?$", description="The metadata service; default: the cloud's own."
     )
+    dead_man_seconds: float = Field(
+        900.0,
+        ge=0,
+        description="An idle worker on Azure whose fleet has lost its controller deallocates its own machine after "
+        "so long; 0: never.",
+    )
+    resource_manager_url: str = Field(
+        "",
+        pattern="^(https://[^/?#@]+|http://(127\\.0\\.0\\.1|localhost)(:[0-9]+)?)?$",
+        description="Where a machine is deallocated; default: Azure's own.",
+    )
     vm: str = Field(
         "",
         pattern=f"^({VM_NAME.pattern})?$",

@@ -7,6 +7,7 @@ import os
 import re
 import socket
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -15,6 +16,7 @@ from tempfile import TemporaryFile
 from typing import Any
 
 from consumer.cores import cores_in_order
+from consumer.dead_man import DeadMan
 from consumer.exit_codes import ExitCode
 from consumer.fetch_tile import fetch_tile, read_request
 from consumer.fitness import why_unfit
@@ -25,7 +27,8 @@ from consumer.notices.notice import Notice
 from consumer.notices.poller import NoticePoller
 from consumer.notices.signals import SignalNotice
 from consumer.orders import Orders
-from consumer.parts import boot_id, build_parts, build_worker, host_name, machine
+from consumer.own_machine import RESOURCE_MANAGER, OwnMachine
+from consumer.parts import Parts, boot_id, build_parts, build_worker, host_name, machine
 from consumer.recent_lines import RecentLines
 from consumer.selftest import NO_CATALOGUE, machine_checks, recipe_check, report, running_checks
 from consumer.settings import Settings
@@ -89,10 +92,12 @@ def run_worker(
     worker_of_parts = build_worker(
         parts, signals=signals, notices=poller.look, is_finished=finished, most_received=most_received
     )
+    stop_dead_man = start_dead_man(parts, store)
     tell_service_manager(os.environ, READY)
     try:
         return worker_of_parts.run()
     finally:
+        stop_dead_man()
         tell_service_manager(os.environ, STOPPING)
         poller.finish()
 
@@ -144,6 +149,21 @@ def with_machine(settings: Settings, fleet: Fleet) -> Settings:
     cloud = settings.notices or (NO_CLOUD if fleet.is_laptop else "azure")
     vm = settings.vm or name_in_cloud(cloud, settings.metadata_url) or host_name()
     return settings.model_copy(update={"notices": cloud, "vm": vm, "boot_id": settings.boot_id or boot_id()})
+
+
+def start_dead_man(parts: Parts, store: BlobStore) -> Callable[[], None]:
+    """Start the dead man's switch where there is a cloud that it can reach; what ends it."""
+    settings, stop = parts.state.settings, threading.Event()
+    if settings.notices == "azure" and settings.dead_man_seconds:
+        switch = DeadMan(
+            store,
+            settings.vm,
+            settings.dead_man_seconds,
+            is_busy=lambda: bool(parts.state.in_hand()),
+            deallocate=OwnMachine(settings.metadata_url, settings.resource_manager_url or RESOURCE_MANAGER),
+        )
+        threading.Thread(target=switch.run, args=(stop,), name="dead-man", daemon=True).start()
+    return stop.set
 
 
 def notice_poller(settings: Settings, store: BlobStore, *, seen_by: str) -> NoticePoller:

@@ -97,7 +97,7 @@ def metadata_service() -> Iterator[MetadataRig]:
             self.wfile.write(said.body)
             self.close_connection = said.length is not None
 
-        do_PUT = do_GET  # noqa: N815 - as the server calls it
+        do_PUT = do_POST = do_GET  # noqa: N815 - as the server calls it
 
         def log_message(self, *_words: object) -> None:
             pass
