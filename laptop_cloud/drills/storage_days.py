@@ -23,10 +23,10 @@ UNSURE = frozenset({Cause.SILENT_DEATH})
 
 
 def storage_503(scene: Scene) -> Cost:
-    """The storage refuses one request in five, with 503 or 500. Workers ask again, and lose nothing."""
+    """The storage refuses one request in eight, with 503 or 500. Workers ask again, and lose nothing."""
     with scene.fleet(2) as stage:
         asked = stage.ask(12)
-        stage.relay.misbehave(StorageFaults(busy_percent=12, timed_out_percent=8, seed=scene.seed))
+        stage.relay.misbehave(StorageFaults(busy_percent=8, timed_out_percent=4.5, seed=scene.seed))
         return _finish_with_trouble(stage, asked)
 
 
