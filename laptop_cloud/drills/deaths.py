@@ -119,7 +119,6 @@ def lease_pause(scene: Scene) -> Cost:
         asked = stage.ask(12, infer_seconds=0.8)
         stage.await_commits(asked, scene.chance.randint(0, 3))
         vm = stage.victim()
-        stage.note_harm(asked, vm)
         vm.freeze()
         held = {tile.tile for tile in stage.held(vm)}
 

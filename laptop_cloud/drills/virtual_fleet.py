@@ -36,6 +36,6 @@ def virtual_fleet(scene: Scene) -> Cost:
         failure.history = "\n".join(result["history"])
         raise failure
     remark = (
-        f"{result['virtual_hours']:.0f} virtual hours, {result['poisoned']} tiles given up as they deserve"
+        f"{result['virtual_hours']:.1f} virtual hours, {result['poisoned']} tiles given up as they deserve"
     )
     return Cost(result["tiles"], None, None, None, (remark,))
