@@ -8,6 +8,8 @@ from typing import Any, NoReturn
 import typer
 
 from fleetctl.commands import (
+    calibrate,
+    doctor,
     drill,
     estimate,
     explain,
@@ -52,7 +54,8 @@ app.command()(machines.drain)
 app.command()(machines.stop)
 app.command()(machines.start)
 app.command()(machines.logs)
-for command in (money.prices, estimate.estimate, money.budget):
+app.command()(doctor.doctor)
+for command in (money.prices, calibrate.calibrate, estimate.estimate, money.budget):
     app.command()(command)
 app.add_typer(job.group, name="job")
 app.add_typer(local.group, name="local")

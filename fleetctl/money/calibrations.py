@@ -10,6 +10,7 @@ from contract import artifact_names
 from contract.blob_store import BlobStore
 from contract.errors import BadInput
 from contract.json_text import parse_object, to_bytes
+from fleetctl.money.calibrate import Outcome
 
 VERSION = 1
 SECONDS_PER_HOUR = 3600.0
@@ -39,6 +40,24 @@ class Calibration:
     def usd_per_tile(self) -> float:
         """While downloads go on beside the inference, as they do in a long job."""
         return self.cube_seconds * self.usd_per_hour / SECONDS_PER_HOUR
+
+
+def made_of(outcome: Outcome, tile: str, measured: str) -> Calibration:
+    """What a pair that was measured says; `measured`: when, UTC, ISO 8601."""
+    if outcome.measured is None:
+        raise AssertionError(f"{outcome.pair.offer} was not measured")
+    seconds, offer = outcome.measured, outcome.pair.offer
+    return Calibration(
+        size=offer.size,
+        region=offer.region,
+        priority=offer.priority.value,
+        tile=tile,
+        boot_seconds=seconds.boot_seconds,
+        cube_seconds=seconds.cube_seconds,
+        download_seconds=max(0.0, seconds.with_download_seconds - seconds.cube_seconds),
+        usd_per_hour=outcome.pair.usd_per_hour,
+        measured=measured,
+    )
 
 
 def keep_calibration(store: BlobStore, calibration: Calibration) -> None:
