@@ -64,10 +64,11 @@ class Orders:
             raise BadInput(f"{order}: {error}") from error
 
     def vms(self) -> list[dict[str, Any]]:
-        processes = self._processes()
-        shown = {row["name"] for row in processes}
-        others = self._managed.rows() if self._managed else []
-        return processes + [row for row in others if row["name"] not in shown]
+        """Of machines that a controller made: the power that the cloud says they have."""
+        rows = {row["name"]: row for row in self._processes()}
+        for made in self._managed.rows() if self._managed else []:
+            rows[made["name"]] = {**made, **rows.get(made["name"], {}), "power": made["power"]}
+        return list(rows.values())
 
     def _processes(self) -> list[dict[str, Any]]:
         return [

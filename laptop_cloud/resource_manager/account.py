@@ -12,6 +12,8 @@ from laptop_cloud.metadata.answers import SUBSCRIPTION
 from laptop_cloud.resource_manager.problems import Problem, mistake
 
 RESOURCE_GROUP = "laptop"
+RATE_HEADERS = web.RequestKey("rate_headers", list[tuple[str, str]])
+"""What the answer to a request says of allowances."""
 API_VERSION = re.compile(r"20\d\d-\d\d-\d\d(-preview)?")
 
 

@@ -8,7 +8,7 @@ from http import HTTPStatus
 from aiohttp import web
 
 from laptop_cloud.resource_manager import pages, shapes
-from laptop_cloud.resource_manager.account import Account
+from laptop_cloud.resource_manager.account import RATE_HEADERS, Account
 from laptop_cloud.resource_manager.attachments import DISK, INTERFACE, key_of
 from laptop_cloud.resource_manager.compute import Compute
 from laptop_cloud.resource_manager.problems import conflict, not_found
@@ -75,4 +75,4 @@ class AttachmentRoutes:
 
     def _admit(self, request: web.Request, door: str) -> None:
         self._account.check(request)
-        request["ratelimits"] = self._throttle.admit(door, "", None, "")
+        request[RATE_HEADERS] = self._throttle.admit(door, "", None, "")

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from aiohttp import web
 
 from laptop_cloud.resource_manager import shapes
-from laptop_cloud.resource_manager.account import Account
+from laptop_cloud.resource_manager.account import RATE_HEADERS, Account
 from laptop_cloud.resource_manager.compute import Compute
 from laptop_cloud.resource_manager.problems import mistake
 from laptop_cloud.resource_manager.routes import COMPUTE, LOCATION, SUBSCRIPTION
@@ -24,14 +24,14 @@ def add_catalogue(app: web.Application, compute: Compute, account: Account, thro
     async def usages(request: web.Request) -> web.Response:
         account.check(request)
         location = request.match_info["location"].lower()
-        request["ratelimits"] = throttle.admit("reads", location, None, "")
+        request[RATE_HEADERS] = throttle.admit("reads", location, None, "")
         with compute.at_this_moment():
             rows = [shapes.usage(row) for row in compute.quotas.usages(location)]
         return web.json_response({"value": rows})
 
     async def skus(request: web.Request) -> web.Response:
         account.check(request)
-        request["ratelimits"] = throttle.admit("reads", "", None, "")
+        request[RATE_HEADERS] = throttle.admit("reads", "", None, "")
         locations = _locations(request.query.get("$filter", ""))
         rows = [shapes.sku(size, location) for location in locations for size in SIZES.values()]
         return web.json_response({"value": rows})

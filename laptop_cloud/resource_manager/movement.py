@@ -60,38 +60,39 @@ class Movement:
         for key, change in list(self._changes.items()):
             machine = self._world.machines[key]
             while change.steps and change.steps[0][0] <= now:
-                self._set_power(machine, change.steps.pop(0)[1])
+                at, power = change.steps.pop(0)
+                self._set_power(machine, power, at)
             if change.is_deed_due(now):
                 change.doing = self._do(machine, change.deed)
             if change.is_over(now):
                 del self._changes[key]
-                self._finish(machine, change)
+                # Hollow machines arrive when they should, however long nobody looked; processes when they do.
+                self._finish(machine, change, now if machine.kind is Kind.REAL else change.ends)
 
     def close(self) -> None:
         """Let what is being done come to its end."""
         self._deeds.shutdown(wait=True, cancel_futures=True)
 
-    def _finish(self, machine: Machine, change: Change) -> None:
+    def _finish(self, machine: Machine, change: Change, at: float) -> None:
         failure = change.outcome()
         operation = self._world.operations[change.operation]
-        operation.ended = machine.since = self._clock.now()
+        operation.ended = machine.since = at
         machine.failure_code = operation.failure_code = failure.code if failure else ""
         machine.failure_text = operation.failure_text = failure.text if failure else ""
         operation.status = Status.FAILED if failure else Status.SUCCEEDED
         machine.provisioning = FAILED if failure else SUCCEEDED
-        self._set_power(machine, change.before if failure else change.arrives or PowerState.NONE)
+        self._set_power(machine, change.before if failure else change.arrives or PowerState.NONE, at)
         if change.arrives is None and not failure:
             self._world.gone_billed_seconds += machine.billed_seconds
             attachments.release(self._world, machine)
             del self._world.machines[machine.name.lower()]
 
-    def _set_power(self, machine: Machine, power: PowerState) -> None:
-        now = self._clock.now()
+    def _set_power(self, machine: Machine, power: PowerState, at: float) -> None:
         if machine.billed_until is not None:
-            machine.billed_seconds += now - machine.billed_until
+            machine.billed_seconds += at - machine.billed_until
         self._world.edits += 1
         machine.power = power
-        machine.billed_until = now if power in WITH_HARDWARE else None
+        machine.billed_until = at if power in WITH_HARDWARE else None
 
     def _record(self, machine: Machine, verb: str) -> Operation:
         self._world.edits += 1

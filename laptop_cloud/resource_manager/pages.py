@@ -38,6 +38,6 @@ def _token_of(key: str) -> str:
 
 def _key_of(token: str) -> str:
     try:
-        return base64.urlsafe_b64decode(token.encode()).decode()
+        return base64.b64decode(token, altchars=b"-_", validate=True).decode()
     except (binascii.Error, ValueError) as error:
         raise mistake("InvalidParameter", f"The value of {TOKEN} is invalid.") from error

@@ -27,11 +27,11 @@ Item = dict[str, Any]
 
 def add_prices(app: web.Application) -> None:
     """Its route."""
-    items = list(_items())
+    items = list(all_items())
 
     async def prices(request: web.Request) -> web.Response:
         try:
-            is_wanted = _reading(request.query.get("$filter", ""))
+            is_wanted = reading(request.query.get("$filter", ""))
             first = max(0, int(request.query.get("$skip", "0")))
         except ValueError as error:
             return web.json_response({"Error": {"Code": "BadRequest", "Message": str(error)}}, status=400)
@@ -52,7 +52,7 @@ def add_prices(app: web.Application) -> None:
     app.router.add_get(PATH, prices)
 
 
-def _reading(text: str) -> Callable[[Item], bool]:
+def reading(text: str) -> Callable[[Item], bool]:
     """A filter of conditions that all hold. ValueError for any other."""
     parts = [part for part in re.split(r"\s+and\s+", text.strip()) if part]
     matches = [_CONDITION.fullmatch(part) for part in parts]
@@ -71,7 +71,8 @@ def _reading(text: str) -> Callable[[Item], bool]:
     return holds
 
 
-def _items() -> Iterator[Item]:
+def all_items() -> Iterator[Item]:
+    """Every price there is."""
     for number, region in enumerate(REGIONS):
         for size in SIZES.values():
             factor = 1 + number * REGION_STEP

@@ -11,7 +11,7 @@ from yarl import URL
 
 from laptop_cloud.machines.eviction import NOTICE_SECONDS
 from laptop_cloud.resource_manager import pages, shapes
-from laptop_cloud.resource_manager.account import Account
+from laptop_cloud.resource_manager.account import RATE_HEADERS, Account
 from laptop_cloud.resource_manager.compute import Compute
 from laptop_cloud.resource_manager.order import read_order
 from laptop_cloud.resource_manager.problems import Problem, mistake
@@ -163,7 +163,7 @@ class MachineRoutes:
         name = machine or request.match_info.get("vm", "")
         known = self._compute.world.machines.get(name.lower())
         region = known.location if known else ""
-        request["ratelimits"] = self._throttle.admit(door, region, group, name.lower())
+        request[RATE_HEADERS] = self._throttle.admit(door, region, group, name.lower())
 
     def _follow(self, request: web.Request, operation: Operation) -> dict[str, str]:
         """Where to ask how far an operation is: absolute, as seen by whoever asked."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ def save(path: Path, world: World) -> None:
     """Whole or not at all."""
     partial = path.with_suffix(".partial")
     partial.parent.mkdir(parents=True, exist_ok=True)
-    partial.write_text(json.dumps({"v": VERSION, **asdict(world)}))
+    partial.write_text(json.dumps({"v": VERSION, **_fields(world)}, default=_fields))
     partial.replace(path)
 
 
@@ -46,6 +46,11 @@ def load(path: Path) -> World:
     world.attached = {key: Attached(**value) for key, value in content["attached"].items()}
     world.operations = {key: _operation(value) for key, value in content["operations"].items()}
     return world
+
+
+def _fields(record: World | Machine | Attached | Operation) -> dict[str, Any]:
+    """Not copied, as asdict does: thousands of machines are saved while the cloud holds its breath."""
+    return {field.name: getattr(record, field.name) for field in fields(record)}
 
 
 def _machine(value: dict[str, Any]) -> Machine:

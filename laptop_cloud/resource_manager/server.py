@@ -13,7 +13,7 @@ from pathlib import Path
 from aiohttp import web
 
 from laptop_cloud import served
-from laptop_cloud.resource_manager.account import Account
+from laptop_cloud.resource_manager.account import RATE_HEADERS, Account
 from laptop_cloud.resource_manager.attachment_routes import AttachmentRoutes
 from laptop_cloud.resource_manager.catalogue import add_catalogue
 from laptop_cloud.resource_manager.cloud_clock import CloudClock
@@ -84,7 +84,7 @@ async def _like_azure(request: web.Request, handler: Handler) -> web.StreamRespo
         text = f"No route of this cloud is {request.method} {request.path}."
         body = {"error": {"code": "InvalidResourceType", "message": text}}
         response = web.json_response(body, status=HTTPStatus.NOT_FOUND)
-    for name, value in request.get("ratelimits", ()):
+    for name, value in request.get(RATE_HEADERS, []):
         response.headers.add(name, value)  # the same name repeats
     response.headers["x-ms-request-id"] = str(uuid.uuid4())
     return response
