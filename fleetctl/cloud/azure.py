@@ -22,12 +22,14 @@ from fleetctl.cloud.clients import RatesSeen, compute_client
 from fleetctl.cloud.create_body import FLEET_TAG, NETWORK_API_VERSION, vm_body
 from fleetctl.cloud.listing import VmDetails, details_of, group_of, owner_of, pool_in_name, vm_seen
 from fleetctl.cloud.machines import NewVm, RateLeft, Refusal, Refused
+from fleetctl.cloud.permissions import Permission, is_action_allowed
 from fleetctl.cloud.place import Place
 from fleetctl.cloud.skus import SizeSeen, sizes_seen
 from fleetctl.controller.policy import Offer, Priority
 from fleetctl.controller.snapshot import Quota, VmSeen
 
 QUOTA_NAMES = {Priority.SPOT: "lowprioritycores", Priority.REGULAR: "cores"}
+PERMISSIONS_API_VERSION = "2022-04-01"
 API_VERSIONS = {
     "microsoft.compute/disks": "2025-01-02",
     "microsoft.network/networkinterfaces": NETWORK_API_VERSION,
@@ -133,6 +135,18 @@ class AzureMachines:
         """What a region offers this subscription, by size in lower case."""
         with _calling(f"reading the sizes of {region}"):
             return sizes_seen(self._client.resource_skus.list(filter=f"location eq '{region}'"), region)
+
+    def is_allowed(self, needed: Permission) -> bool | None:
+        """Whether we may do that; None where Resource Manager does not tell."""
+        path = f"{needed.scope}/providers/Microsoft.Authorization/permissions"
+        try:
+            with _calling(f"reading our permissions on {needed.scope}"):
+                answer = self._ask("GET", path, PERMISSIONS_API_VERSION)
+        except Refused as error:
+            if error.kind is Refusal.GONE:
+                return None
+            raise
+        return is_action_allowed(needed.action, answer.get("value") or ())
 
     def simulate_eviction(self, name: str) -> None:
         """See `machines.py`."""
