@@ -22,6 +22,8 @@ BEGIN = 1_767_225_600.0
 PUT_OFF = Refused(Refusal.TROUBLE, "", "put off")
 SAMPLES = 400
 """Points of a curve: every other one is dropped when there are twice as many."""
+STEP_SECONDS = 120.0
+"""Of a fleet's curve that nobody watches between two sweeps."""
 STALE_SECONDS = 1800.0
 """Operators' sweepers returned a silent worker's tiles after so long."""
 OnTick = Callable[[int], None]
@@ -101,8 +103,9 @@ def run_swept(world: World, tiles: int, seed: int, *, every_seconds: float, most
             vm = cloud.vms.get(name)
             if vm is None or vm.power is Power.DEALLOCATED:
                 _try_to_start(cloud, name, region)
-        cloud.advance(cloud.now + every_seconds)
-        curve.add(cloud)
+        for _ in range(max(1, round(every_seconds / STEP_SECONDS))):
+            cloud.advance(cloud.now + STEP_SECONDS)
+            curve.add(cloud)
     cloud.close()
     return _ended(f"started every {every_seconds / 60:.0f} min", cloud, tiles, curve, None)
 

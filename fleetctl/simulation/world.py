@@ -20,8 +20,8 @@ DEFAULT_QUOTA_VCPUS = 350
 SPARE_QUOTA = 1.15
 """A fleet that is larger than that is given quota for so many times its size."""
 WORLD_TILES = 1_600_000
-SECONDS_OF_TICK_PER_VM = 0.03
-"""A simulated tick is longer than a real one for large fleets: a minute at 2,000 machines, to end in time."""
+SECONDS_OF_TICK_PER_VM = 0.045
+"""A simulated tick is longer than a real one for large fleets: 90 s at 2,000 machines, to end in time."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from fleetctl.controller.actions import Verb
 from fleetctl.controller.draft import Draft
 from fleetctl.controller.machine import Machine
 from fleetctl.controller.memory import Intent, VmMemory
-from fleetctl.controller.snapshot import BILLED, Power
+from fleetctl.controller.snapshot import Power
 
 LISTING_LAG_SECONDS = 180.0
 """A machine that was just asked for may be missing from a listing for so long."""
@@ -97,14 +97,16 @@ def _close(draft: Draft, machine: Machine, otherwise: str) -> None:
 
 
 def _open_offers(draft: Draft) -> None:
-    """A probe that is on its way for a tick without a refusal got through."""
-    powers = {machine.name: machine.power for machine in draft.machines()}
+    """A probe that is on its way for a tick without a refusal got through; where there was trouble, only one
+    that reports, since a machine whose system never comes up can be started as often as one likes."""
+    machines = {machine.name: machine for machine in draft.machines()}
     for offer, memory in list(draft.offers.items()):
         if memory.room is not None:
             draft.offers[offer] = offers.widened(memory)
         elif memory.probe:
             probing = draft.vms.get(memory.probe)
-            if powers.get(memory.probe) in BILLED:
+            asked = machines.get(memory.probe)
+            if asked is not None and (asked.live if memory.trouble else asked.is_billed):
                 draft.offers[offer] = offers.got_through(memory)
                 if memory.trouble:
                     draft.do(Verb.RESOLVE, f"offer:{offer}", "a machine could be started there again")
