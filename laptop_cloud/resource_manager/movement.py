@@ -45,7 +45,7 @@ class Movement:
         change.operation, change.before = known.id, machine.power
         machine.provisioning, machine.since = provisioning, self._clock.now()
         self._changes[machine.name.lower()] = change
-        self.pass_time()
+        self._advance(machine, change, self._clock.now())
         return known
 
     def nothing_to_do(self, machine: Machine, verb: str) -> Operation:
@@ -58,20 +58,22 @@ class Movement:
         """Do what was due by now."""
         now = self._world.now = self._clock.now()
         for key, change in list(self._changes.items()):
-            machine = self._world.machines[key]
-            while change.steps and change.steps[0][0] <= now:
-                at, power = change.steps.pop(0)
-                self._set_power(machine, power, at)
-            if change.is_deed_due(now):
-                change.doing = self._do(machine, change.deed)
-            if change.is_over(now):
-                del self._changes[key]
-                # Hollow machines arrive when they should, however long nobody looked; processes when they do.
-                self._finish(machine, change, now if machine.kind is Kind.REAL else change.ends)
+            self._advance(self._world.machines[key], change, now)
 
     def close(self) -> None:
         """Let what is being done come to its end."""
         self._deeds.shutdown(wait=True, cancel_futures=True)
+
+    def _advance(self, machine: Machine, change: Change, now: float) -> None:
+        while change.steps and change.steps[0][0] <= now:
+            at, power = change.steps.pop(0)
+            self._set_power(machine, power, at)
+        if change.is_deed_due(now):
+            change.doing = self._do(machine, change.deed)
+        if change.is_over(now):
+            del self._changes[machine.name.lower()]
+            # Hollow machines arrive when they should, however long nobody looked; processes when they do.
+            self._finish(machine, change, now if machine.kind is Kind.REAL else change.ends)
 
     def _finish(self, machine: Machine, change: Change, at: float) -> None:
         failure = change.outcome()
