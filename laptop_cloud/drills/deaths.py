@@ -81,6 +81,8 @@ def two_workers_one_tile(scene: Scene) -> Cost:
                 stage.queues.urgent.send(message)
         stage.await_end(asked)
         stage.await_empty_queues()
+        staging = artifact_names.staging_of(asked.job.dataset)  # cleared last of all
+        stage.wait_for(lambda: not any(stage.store.names(staging)), "the staging to be cleared")
         stage.remarks.append(_price_of_finished_tiles(stage, messages))
         return finish(stage, asked)
 
