@@ -125,10 +125,10 @@ class LedgerHistory:
 
     def _follow(self) -> None:
         while not self._stop.is_set():
-            is_behind = self._guarded("lines", self.follow_once) and self._tail.is_behind
+            self._guarded("lines", self.follow_once)
             if time.monotonic() - self._kept_at >= KEEP_SECONDS:
                 self._guarded("snapshot", self.keep)
-            self._stop.wait(PASS_SECONDS / 2 if is_behind else PASS_SECONDS)
+            self._stop.wait(PASS_SECONDS)
         with suppress(StorageError):
             self.keep()
 
@@ -137,7 +137,7 @@ class LedgerHistory:
             self._guarded("commits", self.list_once)
             self._stop.wait(LIST_LOOK_SECONDS)
 
-    def _guarded(self, what: str, step: Callable[[], object]) -> bool:
+    def _guarded(self, what: str, step: Callable[[], object]) -> None:
         """Trouble is said once when it begins and once when it ends; a thread of ours never dies of it."""
         try:
             step()
@@ -145,7 +145,6 @@ class LedgerHistory:
             if what not in self._trouble:
                 log.warning(SILENT, what=what, reason=str(error)[:300])
             self._trouble[what] = str(error)
-            return False
+            return
         if self._trouble.pop(what, None) is not None:
             log.info(HEARD, what=what)
-        return True

@@ -2,7 +2,7 @@
 
 Two thousand workers flush every two seconds, and one read per blob and pass would cost a core. So a pass reads
 a bounded number of blobs, those that waited longest first: few workers are read at every pass, two thousand
-about once a minute, which is soon enough for what is made of it.
+about once in 45 seconds, which is soon enough for what is made of it.
 """
 
 from __future__ import annotations
@@ -37,15 +37,13 @@ class LedgerTail:
         self._read_in: dict[str, int] = {}
         """In which pass a blob was read last."""
         self.malformed_lines = 0
-        self.is_behind = False
-        """More had grown than one pass reads."""
 
     def read_new(self) -> list[Event]:
         """What the blobs gained that were read in this pass. StorageError: nothing of it counts as read."""
         grown = self._grown()
         self._passes += 1
         grown.sort(key=lambda blob: self._read_in.get(blob.name, 0))
-        chosen, self.is_behind = grown[:BLOBS_PER_PASS], len(grown) > BLOBS_PER_PASS
+        chosen = grown[:BLOBS_PER_PASS]
         events: list[Event] = []
         with ThreadPoolExecutor(CONNECTIONS, thread_name_prefix="tail") as pool:
             pieces = list(pool.map(self._read, chosen))
