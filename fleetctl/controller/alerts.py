@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import structlog
@@ -40,10 +40,12 @@ class Alert:
     is_resolved: bool = False
     is_told: bool = False
     """Of what it is now."""
+    is_event: bool = False
+    """It happened, and has no end: forgotten once it is told."""
 
     def facts(self, fleet: str) -> dict[str, Any]:
         """For whoever is told. `text` alone reads well: many receivers show nothing else."""
-        state = "resolved" if self.is_resolved else "begun"
+        state = "happened" if self.is_event else "resolved" if self.is_resolved else "begun"
         return {
             "fleet": fleet,
             "alert": self.key,
@@ -102,13 +104,13 @@ class Alerts:
         """Something that happened, and has no end to wait for."""
         with self._lock:
             if key not in self._alerts:
-                self._alerts[key] = Alert(key, reason, self._store.now().timestamp())
+                self._alerts[key] = Alert(key, reason, self._store.now().timestamp(), is_event=True)
                 self._is_dirty = True
 
     @property
     def open_count(self) -> int:
         with self._lock:
-            return sum(not alert.is_resolved for alert in self._alerts.values())
+            return sum(not (alert.is_resolved or alert.is_event) for alert in self._alerts.values())
 
     def after_tick(self) -> None:
         """Resolve what no longer stands, tell what is untold, keep what was said. Never waits for a receiver."""
@@ -151,7 +153,7 @@ class Alerts:
         with self._lock:
             if self._alerts.get(alert.key) is not alert:
                 return  # it changed while it was told: the new state is told next
-            if alert.is_resolved:
+            if alert.is_resolved or alert.is_event:
                 del self._alerts[alert.key]
             else:
                 self._alerts[alert.key] = replace(alert, is_told=True)
@@ -163,19 +165,9 @@ class Alerts:
                 return
             self._is_dirty = False
             newest = sorted(self._alerts.values(), key=lambda alert: alert.since)[-MOST_ALERTS:]
-        record = {"v": VERSION, "open": [_entry(alert) for alert in newest]}
+        record = {"v": VERSION, "open": [asdict(alert) for alert in newest]}
         try:
             self._store.put(ALERTS, to_bytes(record))
         except StorageError as error:
             log.warning("alerts not kept", reason=str(error))
             self._is_dirty = True
-
-
-def _entry(alert: Alert) -> dict[str, Any]:
-    return {
-        "key": alert.key,
-        "reason": alert.reason,
-        "since": alert.since,
-        "is_resolved": alert.is_resolved,
-        "is_told": alert.is_told,
-    }

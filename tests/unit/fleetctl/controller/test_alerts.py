@@ -79,7 +79,8 @@ def test_a_receiver_that_is_away_is_told_when_it_is_back(store):
     after = begin(store, receiver)
     tick(after)
     tick(after)
-    assert receiver.told == [("job.finished:uk-2024", "begun")]
+    assert receiver.told == [("job.finished:uk-2024", "happened")]
+    assert after.open_count == 0
 
 
 def test_what_the_rules_say_at_every_tick_is_over_when_they_do_not(store):
