@@ -194,6 +194,14 @@ def test_sizes_tell_their_vcpus_and_whether_they_are_ever_spot(manager):
     assert found["Standard_B2s"]["LowPriorityCapable"] == "False"
 
 
+@pytest.mark.parametrize("of", ["", "/providers/Microsoft.Network/virtualNetworks/laptop/subnets/workers"])
+def test_whoever_shows_a_token_may_do_everything(manager, of):
+    scope = f"{manager.url}/subscriptions/{manager.account.subscription}/resourceGroups/{GROUP}{of}"
+    url = f"{scope}/providers/Microsoft.Authorization/permissions?api-version=2022-04-01"
+    (granted,) = client(manager).send_request(HttpRequest("GET", url)).json()["value"]
+    assert granted["actions"] == ["*"]
+
+
 def test_a_server_that_is_started_again_finds_its_machines(tmp_path):
     with cloud(tmp_path) as first:
         vms = client(first).virtual_machines
