@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from fleetctl.fleet_file import FleetFile
     from fleetctl.money.calibrate import Calibration, Outcome, Pair
 
+KEEP_CUBES = "keep_cubes=1"
+"""Days; the second time is made from what the first one kept."""
+
 
 @named_exits()
 def calibrate(
@@ -34,6 +37,9 @@ def calibrate(
         float, typer.Option("--max-usd", metavar="USD", min=0.01, help="At most, removing included.")
     ],
     year: Annotated[str, typer.Option("--year", metavar="YEAR", help="As `producer enqueue` takes it.")] = "",
+    recipe: Annotated[
+        str, typer.Option("--recipe", metavar="NAME", help="One that can keep cubes.")
+    ] = "tessera",
     parameters: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Of the recipe; weights, too.")
     ] = None,
@@ -64,6 +70,7 @@ def calibrate(
     pairs = _pairs(target, file, offers, most_usd)
     confirm(f"make {len(pairs)} spot machines for up to {most_usd:.2f} USD?", "nothing was made", yes=yes)
     words = [
+        *("--recipe", recipe, "--set", KEEP_CUBES),
         *(["--year", year] if year else []),
         *(word for parameter in parameters or [] for word in ("--set", parameter)),
         *(["--untrained"] if untrained else []),
@@ -106,7 +113,9 @@ def _calibration(
     from fleetctl.money.trial_jobs import TrialJobs
 
     def connect(fleet: Fleet) -> tuple[BlobStore, FleetQueues]:
-        storage = wiring.connect(fleet, wiring.load_settings())
+        settings = wiring.load_settings()
+        wiring.ensure_storage(fleet, settings)
+        storage = wiring.connect(fleet, settings)
         return storage.store, storage.queues
 
     return Calibration(

@@ -24,7 +24,6 @@ from fleetctl.money.calibrate import Pair
 from fleetctl.producing import run_producer
 
 JOB = "calibration"
-KEEP_CUBES_DAYS = 1
 
 
 def pair_fleet(fleet: Fleet, pair: Pair) -> Fleet:
@@ -40,7 +39,7 @@ class TrialJobs:
     fleet: Fleet
     tile: str
     words: Sequence[str]
-    """For `producer enqueue`: year, recipe and its parameters."""
+    """For `producer enqueue`: year, recipe and its parameters, that cubes are kept among them."""
     connect: Callable[[Fleet], tuple[BlobStore, FleetQueues]]
     _connected: dict[str, tuple[BlobStore, FleetQueues]] = field(default_factory=dict)
 
@@ -51,7 +50,7 @@ class TrialJobs:
             file, tiles = Path(folder) / "pair.toml", Path(folder) / "tile.txt"
             file.write_text(fleet_toml(pair_fleet(self.fleet, pair)), encoding="utf-8")
             tiles.write_text(f"{self.tile}\n", encoding="utf-8")
-            options = ["--job", JOB, "--set", f"keep_cubes={KEEP_CUBES_DAYS}", "--second-attempts", "0"]
+            options = ["--job", JOB, "--second-attempts", "0"]
             asked = run_producer(["enqueue", str(tiles), *options, *self.words, "--fleet", str(file)])
         if not asked.is_done:
             raise BadInput(f"the tile could not be asked for {pair.offer}: the producer says why above")
