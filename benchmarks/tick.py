@@ -45,7 +45,7 @@ from laptop_cloud.resource_manager.server import running
 REPOSITORY = Path(__file__).resolve().parents[1]
 FLEET = "bench"
 REGION, SIZE = "westeurope", "Standard_D2s_v5"
-TICKS = 5
+TICKS = 3
 
 
 def serve(path: Path, channel) -> None:
