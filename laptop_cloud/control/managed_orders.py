@@ -8,7 +8,7 @@ from typing import Any
 from contract.errors import BadInput
 from laptop_cloud.managed import Managed
 from laptop_cloud.resource_manager.capacity import Shortage
-from laptop_cloud.resource_manager.records import Kind, Machine, PowerState
+from laptop_cloud.resource_manager.records import Kind, Machine
 from laptop_cloud.resource_manager.sizes import REGIONS
 
 
@@ -52,12 +52,7 @@ class ManagedOrders:
 
     def at_risk(self) -> list[str]:
         """Spot machines that run."""
-        with self._compute.at_this_moment() as world:
-            return [
-                machine.name
-                for machine in world.machines.values()
-                if machine.is_spot and machine.power is PowerState.RUNNING
-            ]
+        return self._compute.at_risk()
 
     def evict(self, name: str, notice_seconds: float | None) -> None:
         self._compute.evict(name, self._group, notice_seconds)

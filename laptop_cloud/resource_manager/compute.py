@@ -161,6 +161,17 @@ class Compute:
         else:
             self._backends.of(machine).warn(machine, notice_seconds, lambda: self._take(machine))
 
+    def at_risk(self) -> list[str]:
+        """Names of spot machines that run and are not on their way elsewhere."""
+        with self.at_this_moment() as world:
+            return [
+                machine.name
+                for machine in world.machines.values()
+                if machine.is_spot
+                and machine.power is PowerState.RUNNING
+                and not self._movement.is_moving(machine.name)
+            ]
+
     def close(self) -> None:
         """Let what is being done come to its end."""
         self._movement.close()
