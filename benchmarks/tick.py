@@ -86,6 +86,7 @@ def resource_manager(folder: Path, count: int) -> Iterator[str]:
     finally:
         here.send("end")
         process.join(20)
+        process.kill()  # a server that still answers somebody must not hold the figures up
 
 
 def heartbeat(number: int) -> Heartbeat:
