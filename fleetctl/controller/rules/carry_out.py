@@ -72,7 +72,6 @@ def _rehost(draft: Draft, machine: Machine) -> None:
     if machine.power is Power.DEALLOCATED:
         draft.want(machine.name, Intent.RUN, f"rehosted: {machine.ours.reason}")
         draft.note(machine.name, started_at=None, running_since=None, idle_since=None)
-        draft.do(Verb.UNDRAIN, machine.name, "it is to work again on other hardware")
     elif not _still_drains(draft, machine):
         _call(draft, machine, Verb.DEALLOCATE)
 

@@ -1,4 +1,4 @@
-"""Bookkeeping first: what became of what we asked for. Changes memory only, calls for nothing but a withdrawal."""
+"""Bookkeeping first: what became of what we asked for. Changes memory, and tells what stands in the way of starts."""
 
 from __future__ import annotations
 
@@ -40,13 +40,10 @@ def _adopt(draft: Draft, machine: Machine) -> None:
 
 
 def _miss(draft: Draft, machine: Machine) -> None:
-    """Gone. A later machine of this name is another one: it must not find a wish for it to leave."""
     memory = machine.ours
     is_on_its_way = memory.started_at is not None and draft.now - memory.started_at < LISTING_LAG_SECONDS
     if memory.intent is Intent.RELEASE or not is_on_its_way:
         draft.forget(machine.name)
-        if memory.intent is Intent.RELEASE:
-            draft.do(Verb.UNDRAIN, machine.name, "it is gone")
 
 
 def _note_running(draft: Draft, machine: Machine, memory: VmMemory) -> None:
