@@ -26,12 +26,13 @@ def eviction_with_notice(scene: Scene) -> Cost:
         stage.await_commits(asked, scene.chance.randint(0, 3))
         vm = stage.victim(holding=2)
         stage.note_harm(asked, vm)
+        told_at = datetime.now(UTC)
         gone = stage.running.room.evict(vm.name, NOTICE_SECONDS)
         stage.await_status(vm, ExitCode.EVICTED)
         cost = finish(
             stage,
             asked,
-            figures=lambda: f"leases free {seconds_to_free(stage, vm):.1f} s after the notice",
+            figures=lambda: f"leases free {seconds_to_free(stage, vm, told_at):.1f} s after the notice",
         )
         gone.join(LIMIT_SECONDS)
         return cost
@@ -75,18 +76,14 @@ def all_evicted(scene: Scene) -> Cost:
         return finish(stage, asked)
 
 
-def seconds_to_free(stage: Stage, vm: LaptopVm) -> float:
-    """From the moment at which the VM's worker heard of its eviction until its last tile was handed back."""
-    events = [event for event in stage.events() if event.get("vm") == vm.name]
-    heard = [event["time"] for event in events if event["name"] == ledger_events.EVICTION_NOTICE]
+def seconds_to_free(stage: Stage, vm: LaptopVm, told_at: datetime) -> float:
+    """From the cloud's word until the VM's worker had handed back the last tile that it did not finish; 0: none."""
     freed = [
         event["time"]
-        for event in events
-        if event["name"] == ledger_events.RETURNED and event["cause"] == Cause.EVICTED
+        for event in stage.events(ledger_events.RETURNED)
+        if event["vm"] == vm.name and event["cause"] == Cause.EVICTED
     ]
-    if not (heard and freed):
-        return 0.0
-    return max(0.0, _seconds_between(datetime.fromisoformat(heard[0]), freed[-1]))
+    return _seconds_between(told_at, freed[-1]) if freed else 0.0
 
 
 def seconds_until_tried_again(stage: Stage, vm: LaptopVm, gone_at: datetime) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import UTC, datetime
 
 from contract.outcomes import Cause
 from laptop_cloud.drills.cost import Cost
@@ -47,13 +48,14 @@ def storage_slow(scene: Scene) -> Cost:
         stage.await_commits(asked, stage.committed(asked) + 1)
         vm = stage.victim(holding=2)
         stage.note_harm(asked, vm)
+        told_at = datetime.now(UTC)
         stage.running.room.evict(vm.name, NOTICE_SECONDS).join(LIMIT_SECONDS)
         stage.relay.behave()
-        return finish(stage, asked, figures=lambda: _freed(stage, vm))
+        return finish(stage, asked, figures=lambda: _freed(stage, vm, told_at))
 
 
-def _freed(stage: Stage, vm: LaptopVm) -> str:
-    seconds = seconds_to_free(stage, vm)
+def _freed(stage: Stage, vm: LaptopVm, told_at: datetime) -> str:
+    seconds = seconds_to_free(stage, vm, told_at)
     if seconds > FREE_LIMIT_SECONDS:
         raise DrillFailed("leases are free soon after a notice", f"after {seconds:.1f} s")
     return f"leases free {seconds:.1f} s after the notice"
