@@ -90,7 +90,7 @@ def _pairs(target: Fleet, file: FleetFile, offers: Sequence[Offer], most_usd: fl
     """With their prices. BadInput where a subnet or a price is missing, or the money is not enough for one."""
     from fleetctl.money.calibrate import REMOVE_SECONDS, SECONDS_PER_HOUR, Pair
 
-    prices = wiring.price_book(wiring.load_settings()).look_up(offers)
+    prices = wiring.price_book(wiring.load_settings(), file).look_up(offers)
     with_subnet = {pool.region for pool in file.pools.values()}
     problems = [f"nobody knows the price of {offer}" for offer in offers if offer not in prices]
     problems += [

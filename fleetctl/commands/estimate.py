@@ -149,7 +149,7 @@ def _gather(
     chosen = list(dict.fromkeys(names_in(regions) or own or [first_figures().region]))
     more = [region for region in MORE_REGIONS if region not in chosen]
     settings = wiring.load_settings()
-    book = wiring.price_book(settings)
+    book = wiring.price_book(settings, file)
     offers, known = gather(
         [*chosen, *more],
         names_in(sizes),

@@ -7,12 +7,23 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from contract.errors import BadInput
 from fleetctl import wiring
-from fleetctl.cli_common import AsJson, FleetName, JobName, connect, errors, named_exits, output
+from fleetctl.cli_common import (
+    AsJson,
+    FleetName,
+    JobName,
+    connect,
+    errors,
+    named_exits,
+    output,
+    say_target,
+)
 from fleetctl.money.compare import Order
 
 if TYPE_CHECKING:
     from contract.blob_store import BlobStore
+    from fleetctl.money.price_book import PriceBook
 
 CloudRegions = Annotated[
     list[str], typer.Argument(metavar="REGION...", help="Regions of the cloud, such as westeurope.")
@@ -41,7 +52,7 @@ def prices(
     from fleetctl.money.gather import gather, names_in
     from fleetctl.money.price_table import price_json, price_table
 
-    store, book = _store_if_chosen(fleet), wiring.price_book(wiring.load_settings())
+    store, book = _if_chosen(fleet)
     offers, known = gather(
         regions,
         names_in(sizes),
@@ -90,9 +101,15 @@ def budget(
         output().print(budget_table(account))
 
 
-def _store_if_chosen(fleet: str | None) -> BlobStore | None:
-    """A fleet's storage if one is chosen or runs here; prices need none."""
+def _if_chosen(fleet: str | None) -> tuple[BlobStore | None, PriceBook]:
+    """Storage and prices of a fleet if one is chosen or runs here; a comparison needs none."""
+    settings = wiring.load_settings()
     if fleet is None and not wiring.is_fleet_chosen():
         errors.print("target: no fleet; the price list and the shipped figures", markup=False)
-        return None
-    return connect(fleet).store
+        return None, wiring.price_book(settings)
+    target = say_target(fleet)
+    try:
+        file = wiring.load_operator_file(fleet, target)
+    except BadInput:
+        file = None  # it has no machines of its own: then Azure's list counts
+    return wiring.connect(target, settings).store, wiring.price_book(settings, file)
