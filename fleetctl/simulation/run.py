@@ -44,13 +44,17 @@ class Curve:
         self._seen += 1
         if self._seen % self._every:
             return
-        self.hours.append((cloud.now - BEGIN) / SECONDS_PER_HOUR)
-        self.up.append(cloud.up())
-        self.done.append(cloud.meter.done)
+        self.end(cloud)
         if len(self.hours) >= 2 * SAMPLES:
             self._every *= 2
             for points in (self.hours, self.up, self.done):
                 del points[::2]
+
+    def end(self, cloud: ModelCloud) -> None:
+        """The last point, whatever came before it."""
+        self.hours.append((cloud.now - BEGIN) / SECONDS_PER_HOUR)
+        self.up.append(cloud.up())
+        self.done.append(cloud.meter.done)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +126,7 @@ def _is_over(cloud: ModelCloud, most_hours: float) -> bool:
 
 
 def _ended(name: str, cloud: ModelCloud, tiles: int, curve: Curve, spend: Spend | None) -> Run:
+    curve.end(cloud)
     return Run(name, tiles, (cloud.now - BEGIN) / SECONDS_PER_HOUR, cloud.meter, curve, spend)
 
 
