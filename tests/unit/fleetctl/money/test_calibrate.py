@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from contract.blob_stores.simulated import SimulatedBlobStore, SimulatedContainer
-from contract.errors import BadInput
+from contract.errors import BadInput, StorageUnavailable
 from fleetctl.cloud.machines import Refusal, Refused
 from fleetctl.controller.snapshot import Power
 from fleetctl.money.calibrate import Measured, StillThere
@@ -113,6 +113,16 @@ def test_a_listing_that_fails_for_a_while_is_waited_out():
     )
     outcomes = calibration(cloud)[0].run(pairs())
     assert all(outcome.measured for outcome in outcomes)
+
+
+def test_blobs_that_cannot_be_cleared_cost_no_measurement():
+    cloud = FakeCloud()
+
+    def away(_pair) -> None:
+        raise StorageUnavailable("away")
+
+    cloud.clear = away
+    assert calibration(cloud)[0].run(pairs(1))[0].measured is not None
 
 
 def test_machines_that_cannot_be_removed_are_named_loudly():
