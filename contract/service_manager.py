@@ -27,5 +27,6 @@ def tell_service_manager(environ: Mapping[str, str], *lines: str) -> None:
     if address.startswith("@"):  # Linux's abstract names begin with a zero byte
         address = f"\0{address[1:]}"
     with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel:
+        channel.setblocking(False)  # a full socket must not hold anybody up
         channel.connect(address)
         channel.sendall("\n".join(lines).encode())
