@@ -154,15 +154,20 @@ class Stage:
         ]
 
     def victim(self, *, holding: int = 1) -> LaptopVm:
-        """A VM drawn by lot, as soon as it infers a tile and holds at least so many that are not uploaded yet."""
-        vm = self.chance.choice(self.vms)
+        """The first VM, in an order drawn by lot, that infers a tile and holds so many that are not uploaded yet."""
+        order = self.chance.sample(self.vms, len(self.vms))
+        busy: list[LaptopVm] = []
 
-        def is_busy() -> bool:
-            tiles = [tile for tile in self.held(vm) if tile.stage not in {"upload", "settle"}]
-            return len(tiles) >= holding and any(tile.stage == "infer" for tile in tiles)
+        def look() -> bool:
+            busy.extend(vm for vm in order if self._is_busy(vm, holding))
+            return bool(busy)
 
-        self.wait_for(is_busy, f"an inference on {vm.name}")
-        return vm
+        self.wait_for(look, "a VM that infers a tile")
+        return busy[0]
+
+    def _is_busy(self, vm: LaptopVm, holding: int) -> bool:
+        stages = [tile.stage for tile in self.held(vm) if tile.stage not in {"upload", "settle"}]
+        return "infer" in stages and len(stages) >= holding
 
     def note_harm(self, asked: Asked, *vms: LaptopVm) -> None:
         """Remember what is in inference on these VMs, which are about to be harmed."""

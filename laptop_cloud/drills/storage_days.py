@@ -43,9 +43,7 @@ def storage_slow(scene: Scene) -> Cost:
     """Every answer takes half a second, and a machine is evicted meanwhile. Its leases are free in time even so."""
     with scene.fleet(2) as stage:
         asked = stage.ask(12, infer_seconds=1.5)
-        stage.victim()
         stage.relay.misbehave(StorageFaults(latency_ms=LATENCY_MS))
-        stage.await_commits(asked, stage.committed(asked) + 1)
         vm = stage.victim(holding=2)
         stage.note_harm(asked, vm)
         told_at = datetime.now(UTC)
