@@ -188,6 +188,7 @@ def _pool(table: PoolTable) -> Pool:
         slots=table.slots,
         min_vms=table.min,
         max_vms=table.max,
+        disk_gb=table.disk_gb,
         tiles_per_slot_hour=table.tiles_per_slot_hour,
     )
 

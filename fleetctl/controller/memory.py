@@ -46,6 +46,8 @@ class VmMemory:
     """Without a tile since then, or deallocated and not needed."""
     called_at: float | None = None
     """When we last made the call that its intent asks for; None: not since the intent."""
+    called: str = ""
+    """Which call that was: another one need not wait for its repetition."""
     rehosts: tuple[float, ...] = ()
     """When it was rehosted within the last day."""
     refused_starts: int = 0

@@ -37,6 +37,8 @@ class Pool:
     """Workers of one machine."""
     min_vms: int
     max_vms: int
+    disk_gb: int = 64
+    """Of the system disk, paid for also while the machine is deallocated."""
     tiles_per_slot_hour: float | None = None
     """Expected, until it is measured; for choosing between pools."""
 

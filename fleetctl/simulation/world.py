@@ -104,7 +104,7 @@ class World:
         tiles_per_hour = 3600.0 / self.seconds.infer
         most = self.quota_vcpus // VCPUS
         pools = tuple(
-            Pool(f"a10{number}", offer_of(region), VCPUS, 1, 0, most, tiles_per_hour)
+            Pool(f"a10{number}", offer_of(region), VCPUS, 1, 0, most, tiles_per_slot_hour=tiles_per_hour)
             for number, region in enumerate(self.regions)
         )
         return Policy(FLEET, pools, Limits(vms=self.vms), replace(Patience(), tick=self.tick_seconds))

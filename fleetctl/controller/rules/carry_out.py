@@ -98,9 +98,10 @@ def _let_go_of_stopped(draft: Draft, machine: Machine) -> None:
 
 def _call(draft: Draft, machine: Machine, verb: Verb) -> None:
     memory = draft.vms[machine.name]
-    if memory.called_at is not None and draft.now - memory.called_at < REPEAT_SECONDS:
+    is_made = memory.called == verb.value and memory.called_at is not None
+    if is_made and draft.now - (memory.called_at or 0.0) < REPEAT_SECONDS:
         return
-    draft.note(machine.name, called_at=draft.now)
+    draft.note(machine.name, called_at=draft.now, called=verb.value)
     draft.do(verb, machine.name, memory.reason)
 
 

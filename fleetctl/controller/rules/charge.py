@@ -22,8 +22,9 @@ from fleetctl.controller.snapshot import Power
 from fleetctl.money.statement import OVERHEAD
 
 SECONDS_PER_HOUR = 3600.0
+DISK_GB = 64
 DISK_USD_PER_HOUR = 4.80 / 730
-"""A 64 GB standard SSD per month (E6, East US list price, rounded), also while its machine is deallocated."""
+"""A standard SSD of so many GB per month (E6, East US list price, rounded), also while its machine is deallocated."""
 DEAR_USD_PER_VCPU_HOUR = 0.12
 """Where nobody knows a price: more than spot machines of any size here cost, so that budgets err early."""
 UNKNOWN_VCPUS = 16
@@ -77,7 +78,8 @@ def charge_time(draft: Draft) -> None:
     for machine in draft.machines():
         if machine.seen is None or machine.power is Power.DELETING:
             continue
-        usd_by_kind = {DISKS: DISK_USD_PER_HOUR * hours}
+        disk_gb = machine.pool.disk_gb if machine.pool else DISK_GB
+        usd_by_kind = {DISKS: DISK_USD_PER_HOUR * disk_gb / DISK_GB * hours}
         if machine.is_billed:
             price = price_of(draft, machine.listed.offer)
             draft.usd_per_hour += price
