@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from contract.errors import StorageError
 from fleetctl.cloud.machines import Machines, NewVm, Refusal, Refused
 from fleetctl.controller.actions import Action, Verb
+from fleetctl.controller.learn import STARTS
+from fleetctl.controller.policy import Offer
 
 PARALLEL_CALLS = 16
 CALL_SECONDS = 10.0
@@ -31,11 +33,29 @@ class Hands:
     is_stopping: Callable[[], bool] = lambda: False
     """We were told to leave: what is not called yet is put off, for whoever comes after us."""
 
-    def carry_out(self, actions: Iterable[Action]) -> list[tuple[Action, Refused]]:
-        """Do them all, several at a time; returns those that were refused."""
+    def carry_out(
+        self, actions: Iterable[Action], offer_of: Callable[[Action], Offer | None] = lambda _: None
+    ) -> list[tuple[Action, Refused]]:
+        """Do them all, several at a time; returns those that were refused.
+
+        Of the starts in one offer the first goes ahead alone, and once one finds no room the others are put off: a
+        hundred machines must not be told one after the other what the first was told.
+        """
+        full: set[Offer] = set()
+
+        def attempt(action: Action) -> tuple[Action, Refused] | None:
+            offer = offer_of(action) if action.verb in STARTS else None
+            if offer in full:
+                return action, Refused(Refusal.TROUBLE, "", f"put off: there is no room for {offer}")
+            end = self._attempt(action)
+            if end is not None and offer is not None and end[1].kind is Refusal.NO_CAPACITY:
+                full.add(offer)
+            return end
+
+        first, then = _scouts_first(actions, offer_of)
         with ThreadPoolExecutor(PARALLEL_CALLS, thread_name_prefix="act") as pool:
-            ends = pool.map(self._attempt, actions)
-            return [end for end in ends if end is not None]
+            ends = [*pool.map(attempt, first), *pool.map(attempt, then)]
+        return [end for end in ends if end is not None]
 
     def _attempt(self, action: Action) -> tuple[Action, Refused] | None:
         if self.is_stopping():
@@ -70,3 +90,21 @@ class Hands:
     def _withdraw_drain(self, action: Action) -> None:
         """A drain stands over a restart: whoever starts a machine for more work withdraws it first."""
         self.others[Verb.UNDRAIN](action)
+
+
+def _scouts_first(
+    actions: Iterable[Action], offer_of: Callable[[Action], Offer | None]
+) -> tuple[list[Action], list[Action]]:
+    """Everything that is no start, with one start of each offer; and the other starts."""
+    first: list[Action] = []
+    then: list[Action] = []
+    tried: set[Offer] = set()
+    for action in actions:
+        offer = offer_of(action) if action.verb in STARTS else None
+        if offer is None or offer not in tried:
+            first.append(action)
+        else:
+            then.append(action)
+        if offer is not None:
+            tried.add(offer)
+    return first, then

@@ -72,7 +72,7 @@ class Controller:
         for action in now.later:  # not called, so not to be waited for
             self.memory = learn(self.memory, action, None, PUT_OFF, seen.now)
         self.store.save(replace(self.memory, in_doubt=now.now))  # before the first call
-        refused = self.hands.carry_out(now.now)
+        refused = self.hands.carry_out(now.now, lambda action: self._offer(seen, action))
         for action, refusal in refused:
             self.memory = learn(self.memory, action, self._offer(seen, action), refusal, seen.now)
             if refusal.kind is Refusal.THROTTLED:
