@@ -13,6 +13,9 @@ stop_after = 2026-12-01T00:00:00Z   # optional
 vms = 40
 [limits.vcpus]             # optional, per region
 westeurope = 350
+[patience]                 # optional
+idle_grace_seconds = 300   # a machine without a tile goes after so long
+tick_seconds = 15          # between two looks of the controller
 [[pools]]
 name = "a10"
 region = "westeurope"
@@ -36,7 +39,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from contract.errors import BadInput
 from contract.fleet import MAX_FILE_BYTES
 from fleetctl.cloud.sizes import vcpus_of, why_never_spot
-from fleetctl.controller.policy import Limits, Offer, Policy, Pool, Priority
+from fleetctl.controller.policy import Limits, Offer, Patience, Policy, Pool, Priority
 from fleetctl.toml_lines import lines_of_keys
 
 NAME_PATTERN = r"[a-z][a-z0-9]{0,15}"
@@ -88,6 +91,13 @@ class LimitsTable(_Table):
     vcpus: dict[str, int] = Field(default_factory=dict)
 
 
+class PatienceTable(_Table):
+    """What of the controller's patience differs between a cloud of minutes and one whose clock is fast."""
+
+    tick_seconds: float = Field(Patience().tick, ge=1, le=60)
+    idle_grace_seconds: float = Field(Patience().idle_grace, ge=0, le=86_400)
+
+
 class PoolTable(_Table):
     """Machines that are alike."""
 
@@ -126,6 +136,7 @@ class _File(BaseModel):
     azure: AzureTable
     budget: BudgetTable
     limits: LimitsTable = Field(default_factory=lambda: LimitsTable(vms=DEFAULT_VMS))
+    patience: PatienceTable = Field(default_factory=PatienceTable)
     pools: tuple[PoolTable, ...]
     alerts: AlertsTable = Field(default_factory=lambda: AlertsTable(webhook=""))
 
@@ -175,6 +186,7 @@ def read_operator_file(path: Path, fleet: str) -> FleetFile:
                 usd=None if file.budget.usd == "none" else float(file.budget.usd),
                 usd_per_day=file.budget.usd_per_day,
             ),
+            patience=Patience(tick=file.patience.tick_seconds, idle_grace=file.patience.idle_grace_seconds),
             stop_after=file.budget.stop_after.astimezone(UTC).timestamp() if file.budget.stop_after else None,
         ),
     )

@@ -4,6 +4,7 @@ import pytest
 
 from contract.errors import BadInput
 from fleetctl.cloud.sizes import vcpus_of, why_never_spot
+from fleetctl.controller.policy import Patience
 from fleetctl.fleet_file import read_operator_file
 
 GOOD = """name = "uk"
@@ -45,6 +46,15 @@ def test_a_good_file_makes_a_policy(path):
     policy = read_operator_file(path, "uk").policy
     assert policy.limits.usd == 250
     assert [(pool.vcpus, pool.max_vms) for pool in policy.pools] == [(36, 9)]
+
+
+def test_patience_is_the_usual_one_unless_the_file_says_otherwise(path):
+    path.write_text(GOOD)
+    assert read_operator_file(path, "uk").policy.patience == Patience()
+    path.write_text(GOOD + "[patience]\nidle_grace_seconds = 60\n")
+    assert read_operator_file(path, "uk").policy.patience == Patience(idle_grace=60)
+    (told,) = problems(path, GOOD + "[patience]\ntick_seconds = 0.1\n")
+    assert "line 21: patience.tick_seconds" in told
 
 
 def test_all_problems_are_told_at_once_with_their_lines(path):
