@@ -25,6 +25,8 @@ from contract.heartbeat import read_heartbeats
 log = structlog.get_logger()
 
 LOOK_SECONDS = 60.0
+LOOKS_PER_GRACE = 3
+"""At least: who has little patience looks more often."""
 FRESH_SECONDS = 180.0
 """A heartbeat that is older says nothing about now."""
 
@@ -39,7 +41,7 @@ class Deallocate(Protocol):
 
 @dataclass
 class DeadMan:
-    """Looks once a minute, in a thread of its own."""
+    """Looks once a minute or more often, in a thread of its own."""
 
     store: BlobStore
     vm: str
@@ -55,7 +57,7 @@ class DeadMan:
 
     def run(self, stop: threading.Event) -> None:
         """The thread's body."""
-        while not stop.wait(LOOK_SECONDS):
+        while not stop.wait(min(LOOK_SECONDS, self.idle_seconds / LOOKS_PER_GRACE)):
             try:
                 self.look()
             except StorageError as error:

@@ -105,7 +105,9 @@ def machines(cloud: LaptopCloud, wanted: Machines) -> Iterator[MachineRoom]:
 
 
 def _spec(cloud: LaptopCloud, wanted: Machines, number: int) -> VmSpec:
-    return VmSpec(f"laptop-{number + 1}", slots=wanted.slots, environ=vm_environ(cloud.home, wanted.count))
+    # A person's machines: no controller that may be lost, and no cloud that they could ask.
+    environ = {**vm_environ(cloud.home, wanted.count), "TILEFLEET_CONSUMER_DEAD_MAN_SECONDS": "0"}
+    return VmSpec(f"laptop-{number + 1}", slots=wanted.slots, environ=environ)
 
 
 def vm_environ(home: Path, count: int) -> dict[str, str]:

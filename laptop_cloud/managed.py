@@ -8,12 +8,14 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, field
 
 from contract.azure_clients import AzureClients, storage_endpoints
 from contract.blob_stores.azure import AzureBlobStore
 from contract.fleet import RUNNING_FILE, running_toml
+from fleetctl.controller.policy import Patience
 from laptop_cloud.cloud import LaptopCloud, vm_environ, write_atomically
 from laptop_cloud.machines.room import MachineRoom
 from laptop_cloud.machines.vm import VmSpec
@@ -28,8 +30,13 @@ from laptop_cloud.resource_manager.records import Machine
 from laptop_cloud.resource_manager.server import ResourceManager
 
 STATE_FILE = "resource-manager.json"
+RESOURCE_MANAGER_VARIABLE = "TILEFLEET_CONSUMER_RESOURCE_MANAGER_URL"
 SLOTS_TAG = "tilefleet-slots"
 REPORT_SECONDS = 5.0
+URL_LIMIT_SECONDS = 60.0
+SHORTEST_TICK_SECONDS = 1.0
+SHORTEST_GRACE_SECONDS = 8.0
+"""Real workers start, take and finish tiles in this laptop's seconds, however fast the clock of their cloud is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +46,11 @@ class ManagedPlan:
     most_machines: int = REAL_MACHINES
     """In the fleet file; above eight they are hollow."""
     speed: float = 1.0
-    """Seconds of the cloud in one of this laptop."""
+    """Seconds of the cloud in one of this laptop. The controller's patience is divided by it, too."""
+    real_machines: int = REAL_MACHINES
+    """The first so many are processes."""
+    worker_environ: Mapping[str, str] = field(default_factory=dict)
+    """Of real machines, over what they get anyway."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,23 +69,40 @@ def machines(cloud: LaptopCloud, room: MachineRoom, plan: ManagedPlan) -> Iterat
     """
     clock = CloudClock(plan.speed)
     hollow = HollowMachines(clock)
-    real = RealMachines(room, lambda machine: _spec(cloud, machine))
+    url: Future[str] = Future()  # machines of an earlier run boot while it is still unknown
+    real = RealMachines(room, lambda machine: _spec(cloud, plan, url.result(URL_LIMIT_SECONDS), machine))
     quotas = Quotas(spot_vcpus=max(Quotas().spot_vcpus, plan.most_machines * VCPUS))
     with contextlib.ExitStack() as stack:
         stack.enter_context(_reports(cloud, hollow))
         manager = stack.enter_context(
-            server.running(cloud.home / STATE_FILE, clock, Backends(hollow, real), plan=Plan(quotas=quotas))
+            server.running(
+                cloud.home / STATE_FILE,
+                clock,
+                Backends(hollow, real),
+                plan=Plan(quotas=quotas, real_machines=plan.real_machines),
+            )
         )
-        tables = operators_tables(manager.url, manager.account, plan.most_machines)
+        url.set_result(manager.url)
+        tables = operators_tables(manager.url, manager.account, plan.most_machines) + _patience(plan.speed)
         write_atomically(cloud.home / RUNNING_FILE, running_toml(cloud.fleet, os.getpid()) + tables)
         yield Managed(manager, hollow)
 
 
-def _spec(cloud: LaptopCloud, machine: Machine) -> VmSpec:
+def _patience(speed: float) -> str:
+    """TOML. A cloud whose minutes are seconds wants a controller that looks and lets go as much sooner."""
+    usual = Patience()
+    tick_seconds = max(SHORTEST_TICK_SECONDS, usual.tick / max(1.0, speed))
+    grace_seconds = max(SHORTEST_GRACE_SECONDS, usual.idle_grace / max(1.0, speed))
+    return f"[patience]\ntick_seconds = {tick_seconds:g}\nidle_grace_seconds = {grace_seconds:g}\n"
+
+
+def _spec(cloud: LaptopCloud, plan: ManagedPlan, url: str, machine: Machine) -> VmSpec:
+    environ = vm_environ(cloud.home, min(plan.real_machines, plan.most_machines))
     return VmSpec(
         machine.name,
         slots=int(machine.tags.get(SLOTS_TAG, "1")),
-        environ=vm_environ(cloud.home, REAL_MACHINES),
+        # A dead man's switch must end the machine that this cloud bills, and never ask a real one.
+        environ={**environ, RESOURCE_MANAGER_VARIABLE: url, **plan.worker_environ},
         size=machine.size,
         location=machine.location,
         tags=machine.tags,
