@@ -24,14 +24,16 @@ from consumer.poison import poison_tile
 from consumer.prefetch import ByteBudget
 from consumer.recent_lines import RecentLines
 from consumer.report import Reporter
+from consumer.stages.download import note_commit
 from consumer.work import Stage, Work
 from contract import log_lines
 from contract.blob_store import BlobStore
-from contract.commit import CommitRecord, clear_staging, create_commit, publish
+from contract.commit import CommitRecord, clear_staging, create_commit, publish, read_commit
 from contract.errors import (
     Changed,
     GiveUp,
     LeaseLost,
+    NotFound,
     Stopped,
     StorageError,
     StorageUnavailable,
@@ -86,6 +88,8 @@ class SettleStage:
             self.on_settled(work)
 
     def _settle(self, work: Work) -> None:
+        if isinstance(work.error, NotFound):
+            self._forgive_if_done(work)
         if work.error is None:
             try:
                 self._commit(work)
@@ -121,6 +125,16 @@ class SettleStage:
             committed_by=standing.attempt,
             seconds={stage.value: round(seconds, 2) for stage, seconds in work.seconds.items()},
         )
+
+    def _forgive_if_done(self, work: Work) -> None:
+        """Who commits a tile clears the uploads of all its attempts, also under one that is still uploading. That
+        one's trouble is no failure of any source: the tile is done."""
+        message = work.message
+        committed = read_commit(self.store, message.dataset, message.tile, message.generation)
+        if committed is not None:
+            work.error = None
+            note_commit(work, committed)
+            self._clear_staging(work, committed.record)
 
     def _renew(self, work: Work) -> None:
         """Look once more whether the tile is ours. A storage that is away here is no reason to drop a result:

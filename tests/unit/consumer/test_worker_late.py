@@ -10,7 +10,7 @@ import pytest
 from contract import artifact_names
 from contract.commit import create_commit, read_commit, revoke
 from contract.completion import completion
-from contract.errors import LeaseLost
+from contract.errors import LeaseLost, NotFound
 from contract.tile_message import TileMessage
 from tests.unit.consumer.worker_rig import TILE, StepWorker, World
 
@@ -37,6 +37,27 @@ def until_upload(world, name):
     for stage in (worker.parts.steps.fetch, worker.parts.steps.infer, worker.parts.steps.upload):
         stage(work)
     return worker, work
+
+
+def test_an_attempt_whose_uploads_were_cleared_by_who_committed_settles_and_blames_nobody(world):
+    job = world.ask()
+    rival = StepWorker(world, "rival")
+    world_was_told = []
+
+    def clear_under_us(moment, operation, name):
+        if (moment, operation) == ("after", "upload") and not world_was_told:
+            world_was_told.append(name)
+            world.now += 100  # our lease runs out: the rival takes the tile, commits and clears
+            rival.work_until_empty()
+            raise NotFound(f"looking at {name}: 404 BlobNotFound")
+
+    late = StepWorker(world, "late", clear_under_us)
+    (work,) = late.receive()
+    late.run(work)
+    assert work.error is None
+    assert read_commit(world.store, job.dataset, TILE, 1).record.done["worker"] == "rival"
+    assert world.names("staging/") == []
+    assert world.depths() == (0, 0, 0)
 
 
 def test_a_generation_revoked_before_it_had_a_result_is_dropped(world):
