@@ -14,11 +14,11 @@ from fleetctl.exit_codes import ExitCode
 def run_laptop_cloud(words: Sequence[str]) -> int:
     """Run `laptop-cloud WORDS...` to its end; its status. BadInput where it is not installed.
 
-    It has our terminal, and a Ctrl-C there reaches it, too.
+    It hears of a Ctrl-C from us and not from the terminal: a second signal would break into its leaving in order.
     """
     if find_spec("laptop_cloud") is None:
         raise BadInput("the laptop cloud is not installed here: `make setup` installs it")
-    child = subprocess.Popen([sys.executable, "-m", "laptop_cloud", *words])  # noqa: S603 - no shell reads it
+    child = subprocess.Popen([sys.executable, "-m", "laptop_cloud", *words], process_group=0)  # noqa: S603 - no shell reads it
     try:
         return child.wait()
     except KeyboardInterrupt:
