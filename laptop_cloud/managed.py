@@ -49,6 +49,8 @@ class ManagedPlan:
     """Seconds of the cloud in one of this laptop. The controller's patience is divided by it, too."""
     real_machines: int = REAL_MACHINES
     """The first so many are processes."""
+    state_file: str = STATE_FILE
+    """In the cloud's home: machines that an earlier run noted there are there again."""
     worker_environ: Mapping[str, str] = field(default_factory=dict)
     """Of real machines, over what they get anyway."""
 
@@ -76,7 +78,7 @@ def machines(cloud: LaptopCloud, room: MachineRoom, plan: ManagedPlan) -> Iterat
         stack.enter_context(_reports(cloud, hollow))
         manager = stack.enter_context(
             server.running(
-                cloud.home / STATE_FILE,
+                cloud.home / plan.state_file,
                 clock,
                 Backends(hollow, real),
                 plan=Plan(quotas=quotas, real_machines=plan.real_machines),
