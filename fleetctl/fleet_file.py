@@ -94,8 +94,8 @@ class LimitsTable(_Table):
 class PatienceTable(_Table):
     """What of the controller's patience differs between a cloud of minutes and one whose clock is fast."""
 
-    tick_seconds: float = Field(Patience().tick, ge=1, le=60)
-    idle_grace_seconds: float = Field(Patience().idle_grace, ge=0, le=86_400)
+    tick_seconds: float = Field(default=Patience().tick, ge=1, le=60)
+    idle_grace_seconds: float = Field(default=Patience().idle_grace, ge=0, le=86_400)
 
 
 class PoolTable(_Table):
@@ -136,7 +136,7 @@ class _File(BaseModel):
     azure: AzureTable
     budget: BudgetTable
     limits: LimitsTable = Field(default_factory=lambda: LimitsTable(vms=DEFAULT_VMS))
-    patience: PatienceTable = Field(default_factory=lambda: PatienceTable(tick_seconds=Patience().tick))
+    patience: PatienceTable = Field(default_factory=lambda: PatienceTable())
     pools: tuple[PoolTable, ...]
     alerts: AlertsTable = Field(default_factory=lambda: AlertsTable(webhook=""))
 
