@@ -136,7 +136,7 @@ class _File(BaseModel):
     azure: AzureTable
     budget: BudgetTable
     limits: LimitsTable = Field(default_factory=lambda: LimitsTable(vms=DEFAULT_VMS))
-    patience: PatienceTable = Field(default_factory=lambda: PatienceTable())
+    patience: PatienceTable = Field(default_factory=PatienceTable)
     pools: tuple[PoolTable, ...]
     alerts: AlertsTable = Field(default_factory=lambda: AlertsTable(webhook=""))
 
