@@ -37,7 +37,7 @@ CHOICE_FILE = ".fleet"
 RUNNING_FILE = "running.toml"
 MAX_FILE_BYTES = 64 * 1024
 PLANETARY_COMPUTER = "https://planetarycomputer.microsoft.com/api/stac/v1"
-OPERATORS_TABLES = frozenset({"azure", "budget", "limits", "pools", "alerts"})
+OPERATORS_TABLES = frozenset({"azure", "budget", "limits", "pools", "patience", "alerts"})
 """Of machines and money: fleetctl reads them, the other programs do not."""
 LOOPBACK_HOSTS = {"127.0.0.1", "localhost", "::1"}
 
