@@ -76,6 +76,7 @@ def test_a_gpu_that_fails_its_self_test_after_its_first_tile_is_found_by_it(worl
     assert len(touched) == 1
 
 
+@pytest.mark.slow
 def test_a_disk_that_is_full_when_results_are_written_costs_two_tiles_at_most(world, monkeypatch):
     world.ask(*TILES)
 
@@ -87,6 +88,7 @@ def test_a_disk_that_is_full_when_results_are_written_costs_two_tiles_at_most(wo
     assert "No space left" in ends_unfit(world)
 
 
+@pytest.mark.slow
 def test_a_disk_that_became_read_only_is_found_when_results_are_written(world, monkeypatch):
     world.ask(*TILES)
 

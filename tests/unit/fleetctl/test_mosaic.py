@@ -42,6 +42,7 @@ def without_lines(canvas, picture):
 
 
 @pytest.mark.parametrize("metres", [10, 25, 100], ids=["reduced first", "shrunk", "enlarged"])
+@pytest.mark.slow
 def test_each_pixel_shows_its_own_place_across_two_zones(make_campaign, make_files, tmp_path, metres):
     campaign = make_campaign(WEST_OF_ZONE_32, EAST_OF_ZONE_31)
     for cell in campaign.cells:

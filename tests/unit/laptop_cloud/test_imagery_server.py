@@ -64,6 +64,7 @@ def test_the_counts_tell_how_files_were_read(server):
 
 
 @pytest.mark.parametrize(("limit", "seen"), [(2, {2}), (0, set(range(3, 9)))])
+@pytest.mark.slow
 def test_no_more_requests_than_wanted_are_answered_at_once(tmp_path, limit, seen):
     (tmp_path / "B04.tif").write_bytes(CONTENT)
     # The delay keeps eight requests in the server together.

@@ -6,6 +6,7 @@ import copy
 from collections import Counter
 from dataclasses import replace
 
+import pytest
 from hypothesis import given, settings
 
 from fleetctl.controller.actions import Action, Verb
@@ -16,6 +17,8 @@ from fleetctl.controller.policy import Policy, Pool
 from fleetctl.controller.rules.carry_out import BUSY
 from fleetctl.controller.snapshot import Power, Quota, Snapshot
 from tests.unit.fleetctl.controller.any_view import memories, policies, views
+
+pytestmark = pytest.mark.slow
 
 CALLS = frozenset({Verb.CREATE, Verb.START, Verb.DEALLOCATE, Verb.DELETE, Verb.DRAIN})
 ENDS = frozenset({Verb.DEALLOCATE, Verb.DELETE})

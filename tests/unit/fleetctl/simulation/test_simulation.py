@@ -14,6 +14,8 @@ from fleetctl.simulation.plot import write_plot
 from fleetctl.simulation.run import Run, run_controlled, run_swept
 from fleetctl.simulation.world import Region, World
 
+pytestmark = pytest.mark.slow
+
 TILES = 1500
 STORMY = (Region("calm", 0.6, 0.001), Region("stormy", 0.6, 1.0), Region("wild", 0.5, 2.0))
 
