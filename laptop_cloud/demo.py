@@ -30,6 +30,7 @@ from laptop_cloud.control import server
 from laptop_cloud.control.managed_orders import ManagedOrders
 from laptop_cloud.demo_region import REGION, YEAR, demo_scenes
 from laptop_cloud.managed import Managed, ManagedPlan
+from laptop_cloud.processes import Child
 from laptop_cloud.resource_manager.records import PowerState
 from laptop_cloud.watching import account, controller, in_words
 
@@ -73,7 +74,7 @@ def run_demo(home: Path) -> None:
 def _process(laptop: cloud.LaptopCloud, store: BlobStore, made: Managed, picture: Path) -> None:
     log = laptop.home / "logs" / "watch.log"
     print(f"\n$ fleetctl watch   # goes on beside the others; its log: {_short(log)}", flush=True)
-    with controller(laptop.environ, log):
+    with controller(laptop.environ, log) as watch:
         _type(
             laptop,
             ["producer", "enqueue", REGION, "--year", str(YEAR)],
@@ -81,22 +82,39 @@ def _process(laptop: cloud.LaptopCloud, store: BlobStore, made: Managed, picture
         )
         (job,) = (known.id for known in list_jobs(store))  # the storage was empty before
         with _typing(laptop, "fleetctl", "status", "--job", job, "--until-done") as status:
-            _evict_one(laptop, store, job, until=lambda: status.poll() is not None)
+            _follow(laptop, store, job, lambda: status.poll() is None and _is_well(watch))
         _type(laptop, ["fleetctl", "mosaic", job, "--output", str(_short(picture))])
         _type(laptop, ["fleetctl", "summary", job])
-        _await_none(made)
+        _await_none(made, watch)
     print(f"\n{in_words(account(store))}", flush=True)
 
 
-def _evict_one(laptop: cloud.LaptopCloud, store: BlobStore, job: str, until: Callable[[], bool]) -> None:
-    """Take a machine that works, in the middle of the job; say so when the job was over before."""
-    while not until():
-        if completion(store, job).committed >= TILES_BEFORE_EVICTION and (vm := _busy_machine(store)):
-            with contextlib.suppress(DemoFailed):  # it is on its way elsewhere: there are others
-                _type(laptop, ["laptop-cloud", "evict", vm, "--notice-seconds", str(NOTICE_SECONDS)])
-                return
+def _follow(laptop: cloud.LaptopCloud, store: BlobStore, job: str, goes_on: Callable[[], bool]) -> None:
+    """To the end of the job. In its middle a machine that works is taken; it is said when that moment never came."""
+    is_evicted = False
+    while goes_on():
+        if not is_evicted and completion(store, job).committed >= TILES_BEFORE_EVICTION:
+            is_evicted = _evict_one(laptop, store)
         threading.Event().wait(LOOK_SECONDS)
-    print("\nthe job was done before a machine could be evicted: nobody is", flush=True)
+    if not is_evicted:
+        print("\nthe job was done before a machine could be evicted: nobody was", flush=True)
+
+
+def _evict_one(laptop: cloud.LaptopCloud, store: BlobStore) -> bool:
+    """Whether there was one that works."""
+    vm = _busy_machine(store)
+    if vm:
+        with contextlib.suppress(DemoFailed):  # on its way elsewhere at this moment: there are others
+            _type(laptop, ["laptop-cloud", "evict", vm, "--notice-seconds", str(NOTICE_SECONDS)])
+            return True
+    return False
+
+
+def _is_well(watch: Child) -> bool:
+    """DemoFailed when the controller has ended: nobody would make machines any more."""
+    if not watch.is_running():
+        raise DemoFailed(f"`fleetctl watch` has ended by itself; its log is {_short(watch.log_path)}")
+    return True
 
 
 def _busy_machine(store: BlobStore) -> str:
@@ -109,11 +127,11 @@ def _busy_machine(store: BlobStore) -> str:
     return max(holding, default=(0, ""))[1]
 
 
-def _await_none(made: Managed) -> None:
+def _await_none(made: Managed, watch: Child) -> None:
     """Until the controller has let the last machine go. DemoFailed when it does not."""
     compute, began = made.manager.compute, time.monotonic()
     with count_progress(Console(stderr=True), "machines going", VMS) as on_gone:
-        while True:
+        while _is_well(watch):
             with compute.at_this_moment() as world:
                 left = {machine.name: machine.power for machine in world.machines.values()}
             if not left:

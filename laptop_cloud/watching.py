@@ -77,6 +77,6 @@ def in_words(told: Account) -> str:
     return (
         f"controller: {made} machines made, {told.evictions} evicted, {restarted} restarted, {gone} let go; "
         f"{told.spent_usd:.4f} USD by the laptop's price list\n"
-        f"evictions: {told.handed_back} tiles handed back uncharged, "
-        f"{told.redone_seconds:.1f} s of finished inference done again"
+        f"tiles that were handed back, uncharged: {told.handed_back}; "
+        f"finished inference that was done again: {told.redone_seconds:.1f} s"
     )
