@@ -96,11 +96,11 @@ class Settings(BaseModel):
     metadata_url: str = Field(
         "", pattern="^(https?://[^/?#@]+)?$", description="The metadata service; default: the cloud's own."
     )
-    dead_man_seconds: float = Field(
-        900.0,
+    dead_man_seconds: float | None = Field(
+        None,
         ge=0,
-        description="An idle worker on Azure whose fleet has lost its controller deallocates its own machine after "
-        "so long; 0: never.",
+        description="An idle worker whose fleet has lost its controller deallocates its own machine after so long; "
+        "0: never; default: 900 where notices come from Azure, else never.",
     )
     resource_manager_url: str = Field(
         "",

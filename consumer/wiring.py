@@ -50,6 +50,10 @@ from contract.queue_names import queue_names
 from contract.service_manager import ALIVE, READY, STOPPING, tell_service_manager
 from contract.tile_queues.azure import AzureTileQueue
 
+DEAD_MAN_SECONDS = 900.0
+"""Three idle graces, as the controller has them."""
+TOLD_TO_SLOTS = ("grace_seconds", "weights", "vm", "boot_id", "dead_man_seconds")
+"""What a supervisor found out for all of its slots."""
 DISK_FAULTS = frozenset({errno.EROFS, errno.EIO, errno.ENOSPC, errno.EDQUOT})
 
 
@@ -114,7 +118,7 @@ def run_slots(
     signals = SignalNotice()
     signals.install()
     settings = with_machine(settings, fleet)
-    environ = {**os.environ, **settings.as_environ("grace_seconds", "weights", "vm", "boot_id")}
+    environ = {**os.environ, **settings.as_environ(*TOLD_TO_SLOTS)}
     halt = HaltFile(settings.halt_file, settings.grace_seconds)
     poller = notice_poller(settings, store, seen_by="supervisor")
 
@@ -145,16 +149,21 @@ def run_slots(
 
 def with_machine(settings: Settings, fleet: Fleet) -> Settings:
     """The settings with what they leave open about this machine looked up: whose notices count, what it is
-    called and which boot this is."""
+    called, which boot this is, and how long it waits for a lost controller. Slots are told by their supervisor,
+    because they ask no cloud for notices themselves."""
     cloud = settings.notices or (NO_CLOUD if fleet.is_laptop else "azure")
     vm = settings.vm or name_in_cloud(cloud, settings.metadata_url) or host_name()
-    return settings.model_copy(update={"notices": cloud, "vm": vm, "boot_id": settings.boot_id or boot_id()})
+    dead_man_seconds = settings.dead_man_seconds
+    if dead_man_seconds is None:
+        dead_man_seconds = DEAD_MAN_SECONDS if cloud == "azure" else 0.0
+    found = {"notices": cloud, "vm": vm, "boot_id": settings.boot_id or boot_id()}
+    return settings.model_copy(update={**found, "dead_man_seconds": dead_man_seconds})
 
 
 def start_dead_man(parts: Parts, store: BlobStore) -> Callable[[], None]:
-    """Start the dead man's switch where there is a cloud that it can reach; what ends it."""
+    """Start the dead man's switch unless it is never to act; what ends it."""
     settings, stop = parts.state.settings, threading.Event()
-    if settings.notices == "azure" and settings.dead_man_seconds:
+    if settings.dead_man_seconds:
         switch = DeadMan(
             store,
             settings.vm,

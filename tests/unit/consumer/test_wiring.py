@@ -8,7 +8,7 @@ import pytest
 
 from consumer.parts import boot_id, host_name
 from consumer.settings import Settings
-from consumer.wiring import check_folder, default_name, with_machine
+from consumer.wiring import DEAD_MAN_SECONDS, TOLD_TO_SLOTS, check_folder, default_name, with_machine
 from contract.errors import BadInput
 from contract.fleet import Fleet
 from contract.heartbeat import WORKER_PATTERN
@@ -54,3 +54,12 @@ def test_on_a_laptop_no_cloud_is_asked_unless_it_is_named():
     settings = with_machine(Settings(metadata_url="http://127.0.0.1:9"), LAPTOP)
     assert (settings.notices, settings.vm) == ("none", host_name())
     assert with_machine(Settings(notices="aws", vm="v"), LAPTOP).notices == "aws"
+
+
+def test_slots_learn_from_their_supervisor_how_long_to_wait_for_a_lost_controller():
+    """They ask no cloud themselves, so they could not find out that there is one."""
+    on_azure = with_machine(Settings(notices="azure", vm="v"), AZURE)
+    slot = Settings.from_env({**on_azure.as_environ(*TOLD_TO_SLOTS), "TILEFLEET_CONSUMER_NOTICES": "none"})
+    assert with_machine(slot, AZURE).dead_man_seconds == DEAD_MAN_SECONDS
+    assert with_machine(Settings(vm="v"), LAPTOP).dead_man_seconds == 0
+    assert with_machine(Settings(notices="azure", vm="v", dead_man_seconds=0), AZURE).dead_man_seconds == 0
