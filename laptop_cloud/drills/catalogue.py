@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from contract.errors import BadInput
-from laptop_cloud.drills import bad_tiles, deaths, evictions, results, storage_days, unfit, virtual_fleet
+from laptop_cloud.drills import (
+    bad_tiles,
+    controllers,
+    deaths,
+    evictions,
+    results,
+    storage_days,
+    unfit,
+    virtual_fleet,
+)
 from laptop_cloud.drills.play import Drill
 
 DRILLS = (
@@ -27,6 +36,10 @@ DRILLS = (
     Drill("corrupt-artifacts", results.corrupt_artifacts),
     Drill("slow-holder", results.slow_holder),
     Drill("cancelled-job", results.cancelled_job),
+    Drill("fleet-refused", controllers.fleet_refused),
+    Drill("unfit-stays-unfit", controllers.unfit_stays_unfit),
+    Drill("controller-killed", controllers.controller_killed),
+    Drill("controller-gone", controllers.controller_gone),
     Drill("virtual-fleet", virtual_fleet.virtual_fleet),
 )
 
