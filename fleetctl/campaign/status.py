@@ -11,6 +11,7 @@ from contract.heartbeat import Heartbeats, read_heartbeats
 from contract.job import Job, JobState
 from contract.job_store import read_status
 from contract.outcomes import Outcome
+from fleetctl.campaign.controller_view import ControllerView, look_at_controller
 from fleetctl.campaign.history import JobHistory, gather_history
 from fleetctl.campaign.job_list import JobList, UnreadableJob
 from fleetctl.campaign.progress import Progress, measure_progress
@@ -44,6 +45,7 @@ class FleetView:
     """Shown, and not waited for."""
     depths: QueueDepths
     heartbeats: Heartbeats
+    controller: ControllerView | None = None
 
     @property
     def is_complete(self) -> bool:
@@ -77,6 +79,7 @@ class Observer:
                 poison=self._queues.poison.depth(),
             ),
             heartbeats=read_heartbeats(self._store),
+            controller=look_at_controller(self._store),
         )
 
     def _look_at(self, job: Job) -> JobView:

@@ -16,10 +16,17 @@ BAR_WIDTH = 24
 
 
 def status_screen(view: FleetView) -> RenderableType:
-    """Jobs, queues, workers."""
+    """Jobs, queues, machines and money where there is a controller, workers."""
     broken = [Text(unreadable_line(job), style="red") for job in view.unreadable]
+    controller = [Text(view.controller.line)] if view.controller else []
     return Group(
-        _jobs_table(view), *broken, Text(), Text(depths_line(view)), Text(), workers_table(view.heartbeats)
+        _jobs_table(view),
+        *broken,
+        Text(),
+        Text(depths_line(view)),
+        *controller,
+        Text(),
+        workers_table(view.heartbeats),
     )
 
 

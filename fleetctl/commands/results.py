@@ -10,7 +10,7 @@ import typer
 
 from contract.errors import BadInput
 from fleetctl import phrases, wiring
-from fleetctl.cli_common import FleetName, JobName, errors, named_exits, say_target
+from fleetctl.cli_common import AsJson, FleetName, JobName, errors, named_exits, say_target
 from fleetctl.cli_common import output as console
 from fleetctl.exit_codes import ExitCode
 
@@ -29,14 +29,18 @@ def status(
     until_done: Annotated[
         bool, typer.Option("--until-done", help="As --watch, with a line per change: for scripts.")
     ] = False,
+    as_json: AsJson = False,
     fleet: FleetName = None,
 ) -> None:
-    """Show how far the jobs are, what waits in the queues, and who is at work.
+    """Show how far the jobs are, what waits in the queues, who is at work, and what was spent.
 
     Example: fleetctl status --watch
     """
     from fleetctl.campaign.following import Follower, follow_lines, follow_screen, show_once
+    from fleetctl.campaign.status_json import status_json
 
+    if as_json and (watch or until_done):
+        raise BadInput("--json is for one look: without --watch and --until-done")
     settings = wiring.load_settings()
     storage = wiring.connect(say_target(fleet), settings)
     follower = Follower(storage.store, storage.queues, job)
@@ -44,6 +48,8 @@ def status(
         follow_lines(follower, settings.refresh_seconds, console())
     elif watch:
         follow_screen(follower, settings.refresh_seconds, console())
+    elif as_json:
+        print(json.dumps(status_json(follower.look()), indent=2))
     else:
         show_once(follower, console())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from datetime import timedelta
 
 import pytest
@@ -13,6 +14,9 @@ from contract.heartbeat import Heartbeat, HeldTile, WorkerState, write_heartbeat
 from contract.outcomes import Outcome
 from contract.tile_queues.simulated import SimulatedQueues
 from fleetctl.campaign.following import Follower, follow_lines, follow_screen, show_once
+from fleetctl.campaign.status_json import status_json
+from fleetctl.controller.memory import Intent, Memory, Spend, VmMemory
+from fleetctl.controller.memory_store import MemoryStore
 
 A, B = "grid_0.05_50.05", "grid_0.15_50.05"
 
@@ -73,6 +77,20 @@ def test_the_screen_shows_jobs_queues_and_workers(make_campaign, queues):
     assert "Xid 79" in text
     assert "w-old" not in text
     assert "1 silent" in text
+
+
+def test_machines_and_money_are_shown_where_a_controller_wrote_them_down(make_campaign, queues):
+    campaign = make_campaign(A, B)
+    vms = {f"uk-a10-{n:04d}": VmMemory(Intent.RUN, "wanted", 0.0) for n in (1, 2)}
+    vms["uk-a10-0003"] = VmMemory(Intent.QUARANTINE, "unfit", 0.0)
+    MemoryStore(campaign.store).save(Memory(vms=vms, spend=Spend(paid=12.3, counted_until=1.0)))
+    console, out = screen()
+    follower = Follower(campaign.store, queues, None)
+    show_once(follower, console)
+    assert "machines: 1 quarantine, 2 run; 12.30 USD spent" in out.getvalue()
+    told = json.loads(json.dumps(status_json(follower.look())))
+    assert told["controller"]["machines"] == {"run": 2, "quarantine": 1}
+    assert told["jobs"][0]["left"] == 2
 
 
 def test_a_fleet_without_jobs_says_how_to_make_one(make_campaign, queues):
