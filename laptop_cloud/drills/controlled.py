@@ -43,6 +43,7 @@ class Controlled:
     stage: Stage
     made: Managed
     orders: ManagedOrders
+    most_machines: int
     watches: contextlib.ExitStack
     """The controllers that run."""
     watch: Child | None = None
@@ -85,7 +86,8 @@ class Controlled:
         return self.stage.wait_for(lambda: self.count(RUNNING) >= count, f"{count} machines to run")
 
     def worker(self) -> LaptopVm:
-        """One of the machines that are processes, drawn by lot, as soon as it infers a tile."""
+        """One of the machines that are processes, drawn by lot among those that infer a tile, when all run."""
+        self.await_running(self.most_machines)
         self.stage.vms[:] = sorted(self.stage.running.room.vms.values(), key=lambda vm: vm.name)
         return self.stage.victim()
 
@@ -155,7 +157,7 @@ def playing_controlled(
             managed.machines(laptop, running.room, plan) as made,
             contextlib.ExitStack() as watches,
         ):
-            yield Controlled(stage, made, ManagedOrders(made), watches)
+            yield Controlled(stage, made, ManagedOrders(made), most_machines, watches)
 
 
 def finish_controlled(
