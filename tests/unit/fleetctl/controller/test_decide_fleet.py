@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from contract.heartbeat import WorkerState
 from fleetctl.controller.actions import Verb
-from tests.unit.fleetctl.controller.toy_cloud import ToyCloud, policy
+from fleetctl.controller.demand import waiting_tiles
+from fleetctl.controller.snapshot import Power, QueuesSeen, Snapshot, VmSeen, WorkerSeen
+from tests.unit.fleetctl.controller.toy_cloud import OFFER, ToyCloud, policy
 
 
 def refusals(cloud: ToyCloud) -> int:
@@ -33,6 +36,16 @@ def test_a_hundred_evicted_machines_run_again_two_minutes_after_capacity_returns
     cloud.ticks(8)
     assert cloud.up() == 100
     assert refusals(cloud) <= 5
+
+
+def test_what_a_machine_without_hardware_said_it_holds_is_held_by_nobody():
+    said = WorkerSeen(
+        "uk-a10-0001-s0", "uk-a10-0001", "b", WorkerState.WORKING, 2, age_seconds=5.0, started=0.0
+    )
+    for power, waiting in ((Power.RUNNING, 1), (Power.DEALLOCATED, 3)):
+        vm = VmSeen("uk-a10-0001", "a10", OFFER, power)
+        seen = Snapshot(1e6, {vm.name: vm}, (said,), QueuesSeen(3, 0, 0, 0), ())
+        assert waiting_tiles(seen, live_seconds=180.0) == waiting
 
 
 def test_everything_is_gone_after_the_idle_grace():
