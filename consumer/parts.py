@@ -89,7 +89,6 @@ def build_parts(
 ) -> Parts:
     """Put the parts together, over any storage. `gpu`: see LoadMeter; `recent`: the log lines that poison entries
     quote; `look`: at the machine, while it works; `show_life`: to whoever watches this process."""
-    recent = recent or RecentLines()
     state = SharedState(settings)
     keeper = LeaseKeeper(
         queues,
@@ -114,57 +113,105 @@ def build_parts(
         may_save=lambda: not state.unfit,
         on_saved=reporter.checkpoint_saved,
     )
+    ground = _Ground(
+        settings,
+        store,
+        queues,
+        state,
+        keeper,
+        budget,
+        identity,
+        reporter,
+        checkpoints,
+        JobWatch(store),
+        recent or RecentLines(),
+        patience,
+    )
+    return _parts(ground, _steps(ground, fleet), look)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ground:
+    """What the stages and the threads beside them stand on."""
+
+    settings: Settings
+    store: BlobStore
+    queues: FleetQueues
+    state: SharedState
+    keeper: LeaseKeeper
+    budget: ByteBudget
+    identity: Identity
+    reporter: Reporter
+    checkpoints: Checkpoints
+    jobs: JobWatch
+    recent: RecentLines
+    patience: Patience
+
+    @property
+    def worker(self) -> str:
+        return self.identity.worker
+
+
+def _steps(ground: _Ground, fleet: Fleet) -> Steps:
+    """The stages of a tile, in its order."""
+    state, store = ground.state, ground.store
     settle = SettleStage(
         store=store,
-        queues=queues,
-        keeper=keeper,
-        budget=budget,
-        checkpoints=checkpoints,
-        reporter=reporter,
-        recent=recent,
-        patience=patience,
-        worker=worker,
+        queues=ground.queues,
+        keeper=ground.keeper,
+        budget=ground.budget,
+        checkpoints=ground.checkpoints,
+        reporter=ground.reporter,
+        recent=ground.recent,
+        patience=ground.patience,
+        worker=ground.worker,
         is_evicted=state.is_evicted,
         on_unfit=state.on_unfit,
         on_settled=state.on_settled,
     )
-    datasets = OpenDatasets(store, machine(settings, fleet.stac_url))
-    upload = UploadStage(store, settings.scratch_folder, worker)
+    datasets = OpenDatasets(store, machine(ground.settings, fleet.stac_url))
+    upload = UploadStage(store, ground.settings.scratch_folder, ground.worker)
     suspicion = Suspicion(
-        InferStage(state.busy, checkpoints),
-        lambda work: patience.call(lambda: upload(work), work),
+        InferStage(state.busy, ground.checkpoints),
+        lambda work: ground.patience.call(lambda: upload(work), work),
         settle,
-        may_be_worker=lambda dataset: may_be_worker(store, dataset, worker),
+        may_be_worker=lambda dataset: may_be_worker(store, dataset, ground.worker),
         in_hand=state.in_hand,
         on_unfit=state.on_unfit,
         is_unfit=lambda: bool(state.unfit),
     )
-    jobs = JobWatch(store)
-    steps = Steps(
-        download=DownloadStage(store, jobs, datasets, budget, checkpoints),
-        prepare=PrepareStage(jobs, keeper, identity, checkpoints),
+    return Steps(
+        download=DownloadStage(store, ground.jobs, datasets, ground.budget, ground.checkpoints),
+        prepare=PrepareStage(ground.jobs, ground.keeper, ground.identity, ground.checkpoints),
         infer=suspicion.infer,
         upload=suspicion.upload,
         settle=suspicion.settle,
     )
+
+
+def _parts(ground: _Ground, steps: Steps, look: Callable[[], Iterable[Check]]) -> Parts:
+    """The stages with everything beside them."""
+    settings, store, queues, state = ground.settings, ground.store, ground.queues, ground.state
+    keeper, reporter, worker = ground.keeper, ground.reporter, ground.worker
+    turn_away = TurnAway(queues, ground.jobs, reporter)
     return Parts(
         state=state,
-        receive=ReceiveStage(queues, store, keeper, reporter, TurnAway(queues, jobs, reporter), recent),
+        receive=ReceiveStage(queues, store, keeper, reporter, turn_away, ground.recent),
         steps=steps,
         keeper=keeper,
-        budget=budget,
+        budget=ground.budget,
         reporter=reporter,
         leaving=Leaving(
-            queues, keeper, reporter, worker, state.expected_infer_seconds, checkpoints.save_seconds
+            queues, keeper, reporter, worker, state.expected_infer_seconds, ground.checkpoints.save_seconds
         ),
-        checkpoints=checkpoints,
+        checkpoints=ground.checkpoints,
         health=HealthWatch(look, keeper.held, state.on_unfit, settings.heartbeat_seconds),
-        cancelled=CancelledWork(jobs, state.in_hand),
+        cancelled=CancelledWork(ground.jobs, state.in_hand),
         second_attempts=SecondAttempts(
-            store, jobs, keeper, reporter, worker, state.pace, settings.lease_seconds / LOOKS_PER_LEASE
+            store, ground.jobs, keeper, reporter, worker, state.pace, settings.lease_seconds / LOOKS_PER_LEASE
         ),
-        drain=DrainRequest(store, identity.vm, settings.heartbeat_seconds),
-        intake=IntakeWatch(store, identity.vm),
+        drain=DrainRequest(store, ground.identity.vm, settings.heartbeat_seconds),
+        intake=IntakeWatch(store, ground.identity.vm),
     )
 
 

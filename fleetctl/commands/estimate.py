@@ -188,5 +188,5 @@ def _write(path: Path, made: Answer, target: Fleet | None, file: FleetFile | Non
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
     lines = [number for number, line in enumerate(text.splitlines(), 1) if FILL_IN in line and number > 1]
-    todo = f"; write in lines {', '.join(map(str, lines))} what says {FILL_IN}" if lines else ""
-    errors.print(f"wrote {path}{todo}", markup=False)
+    request = f"; write in lines {', '.join(map(str, lines))} what says {FILL_IN}" if lines else ""
+    errors.print(f"wrote {path}{request}", markup=False)

@@ -18,16 +18,16 @@ def buffers_of(rows: slice, *arrays: NDArray[Any]) -> tuple[memoryview, ...]:
 
 
 def without_restored(
-    todo: Sequence[slice],
+    planned: Sequence[slice],
     quantised: NDArray[np.int8],
     scales: NDArray[np.float32],
     finished: Blocks | None,
 ) -> tuple[list[slice], int]:
     """Put restored blocks in their place; what is left to do, and how many rows are done."""
     restored = finished.take_restored() if finished is not None else []
-    for rows, block in zip(todo, restored, strict=False):
+    for rows, block in zip(planned, restored, strict=False):
         _fill(rows, block, quantised, scales)
-    return list(todo[len(restored) :]), todo[len(restored) - 1].stop if restored else 0
+    return list(planned[len(restored) :]), planned[len(restored) - 1].stop if restored else 0
 
 
 def _fill(rows: slice, block: Block, *arrays: NDArray[Any]) -> None:

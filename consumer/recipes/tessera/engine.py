@@ -129,12 +129,12 @@ class Engine:
             scales=np.zeros((cube.height, cube.width), dtype=np.float32),
             floats=self._no_floats(cube.height, cube.width) if keep_floats else None,
         )
-        todo = blocks(cube, block_rows, self.batch_size.block_pixels)
-        todo, done_rows = without_restored(todo, whole.quantised, whole.scales, finished)
+        planned = blocks(cube, block_rows, self.batch_size.block_pixels)
+        planned, done_rows = without_restored(planned, whole.quantised, whole.scales, finished)
         both, done = 2 * int(land.sum()), 2 * int(land[:done_rows].sum())
         tracker = Progress(both, progress, stop, done=done)
         tracker.begin()
-        for rows, sensors in self._sensors_of(cube, todo):
+        for rows, sensors in self._sensors_of(cube, planned):
             block = self._infer_sensors(sensors, land[rows], keep_floats=keep_floats, progress=tracker)
             whole.quantised[rows] = block.quantised
             whole.scales[rows] = block.scales
