@@ -43,6 +43,7 @@ TILES_BEFORE_EVICTION = 2
 NOTICE_SECONDS = 8
 """Azure's is 30: within that, a worker finishes all that it has of these small tiles."""
 LOOK_SECONDS = 0.5
+LEAVE_SECONDS = 3.0
 GONE_LIMIT_SECONDS = 120.0
 """From the end of the job to the last machine's, on a machine that is busy with other things."""
 
@@ -163,12 +164,19 @@ def _typing(laptop: cloud.LaptopCloud, *words: str) -> Iterator[subprocess.Popen
         yield process
         status = process.wait()
     finally:
-        if process.poll() is None:
-            process.terminate()
-            process.wait()
+        _end(process)
     if status != 0:
         logs = _short(laptop.home / "logs")
         raise DemoFailed(f"`{shown}` ended with status {status}; the workers' logs are in {logs}")
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Whatever the reason. Ctrl-C reaches it by itself: told twice, it would stumble on its way out."""
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(LEAVE_SECONDS)
+    if process.poll() is None:
+        process.terminate()
+        process.wait()
 
 
 def _short(path: Path) -> Path:
