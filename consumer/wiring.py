@@ -167,6 +167,7 @@ def start_dead_man(parts: Parts, store: BlobStore) -> Callable[[], None]:
         switch = DeadMan(
             store,
             settings.vm,
+            settings.boot_id,
             settings.dead_man_seconds,
             is_busy=lambda: bool(parts.state.in_hand()),
             deallocate=OwnMachine(settings.metadata_url, settings.resource_manager_url or RESOURCE_MANAGER),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from contract import artifact_names
 from contract.blob_store import BlobStore
 from contract.errors import AlreadyExists, Changed, NotFound
@@ -26,21 +28,25 @@ class MemoryStore:
         self._etag = blob.info.etag
         return decode_memory(blob.data)
 
-    def save(self, memory: Memory) -> None:
-        """Write it. Changed when another controller wrote since our load: then we do not lead."""
+    def save(self, memory: Memory, *, stop_after: float | None = None) -> None:
+        """Write it, with the moment from which on the fleet's machines are to end even without a controller.
+        Changed when another controller wrote since our load: then we do not lead."""
         data = encode_memory(memory)
+        marks = {} if stop_after is None else {artifact_names.STOP_AFTER: f"{stop_after:.0f}"}
         if self._etag is None:
             try:
-                self._etag = self._store.create(artifact_names.CONTROLLER_MEMORY, data).etag
+                created = self._store.create(artifact_names.CONTROLLER_MEMORY, data, metadata=marks)
             except AlreadyExists as error:
                 raise Changed("another controller wrote its record meanwhile") from error
+            self._etag = created.etag
         else:
-            self._etag = self._replace(data, self._etag)
+            self._etag = self._replace(data, marks, self._etag)
 
-    def _replace(self, data: bytes, if_etag: str) -> str:
+    def _replace(self, data: bytes, marks: Mapping[str, str], if_etag: str) -> str:
         """A write whose answer was lost is repeated by the adapter and then meets itself: ours, if it says the same."""
+        name = artifact_names.CONTROLLER_MEMORY
         try:
-            return self._store.replace(artifact_names.CONTROLLER_MEMORY, data, if_etag=if_etag).etag
+            return self._store.replace(name, data, if_etag=if_etag, metadata=marks).etag
         except Changed:
             blob = self._store.read(artifact_names.CONTROLLER_MEMORY, max_bytes=MAX_MEMORY_BYTES)
             if blob.data != data:

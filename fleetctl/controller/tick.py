@@ -59,7 +59,7 @@ class Controller:
 
     def end(self) -> None:
         """Leave what the last calls taught to whoever comes after us."""
-        self.store.save(self.memory)
+        self.store.save(self.memory, stop_after=self.policy().stop_after)
 
     def tick(self) -> Ticked:
         """Look, decide, remember, act."""
@@ -71,7 +71,8 @@ class Controller:
         self.memory = decision.memory
         for action in now.later:  # not called, so not to be waited for
             self.memory = learn(self.memory, action, None, PUT_OFF, seen.now)
-        self.store.save(replace(self.memory, in_doubt=now.now))  # before the first call
+        in_doubt = replace(self.memory, in_doubt=now.now)
+        self.store.save(in_doubt, stop_after=self.policy().stop_after)  # before the first call
         refused = self.hands.carry_out(now.now, lambda action: self._offer(seen, action))
         for action, refusal in refused:
             self.memory = learn(self.memory, action, self._offer(seen, action), refusal, seen.now)

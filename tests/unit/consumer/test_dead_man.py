@@ -9,8 +9,9 @@ import pytest
 from consumer.dead_man import DeadMan
 from consumer.notices.notice import NoAnswer
 from consumer.own_machine import OwnMachine
-from contract.artifact_names import CONTROLLER_MEMORY
+from contract.artifact_names import CONTROLLER_MEMORY, STOP_AFTER
 from contract.blob_stores.simulated import SimulatedBlobStore, SimulatedContainer
+from contract.eviction import read_eviction
 from contract.heartbeat import Heartbeat, WorkerState, write_heartbeat
 from tests.metadata_rig import COMPUTE, Asked, Say, metadata_service
 
@@ -27,7 +28,13 @@ class Scene:
         if had_controller:
             self.store.put(CONTROLLER_MEMORY, b"{}")
         self.switch = DeadMan(
-            self.store, "uk-a10-0001", 900.0, lambda: self.is_busy, self.deallocate, clock=lambda: self.now
+            self.store,
+            "uk-a10-0001",
+            "boot-1",
+            900.0,
+            lambda: self.is_busy,
+            self.deallocate,
+            clock=lambda: self.now,
         )
 
     def deallocate(self):
@@ -51,6 +58,19 @@ def test_an_idle_machine_without_a_controller_lets_itself_go_after_its_patience(
     assert scene.let_go == 0
     scene.looks(1)
     assert scene.let_go == 1
+
+
+def test_a_fleet_past_its_end_ends_by_itself_and_blames_no_tile():
+    scene = Scene()
+    scene.is_busy = True
+    end = scene.now + 600
+    for _ in range(24):
+        scene.store.put(CONTROLLER_MEMORY, b"{}", metadata={STOP_AFTER: f"{end:.0f}"})
+        scene.looks(1)
+    assert scene.let_go == 0
+    scene.looks(1)
+    assert scene.let_go == 1
+    assert read_eviction(scene.store, "uk-a10-0001", "boot-1").seen_by == "dead man"
 
 
 def test_a_controller_that_ticks_keeps_it():
