@@ -122,7 +122,8 @@ def unfit_stays_unfit(scene: Scene) -> Cost:
     with playing_controlled(scene, 3) as played:
         stage = played.stage
         played.start_watch()
-        asked = stage.ask(24, infer_seconds=2.0)
+        # Long enough that the machine is still wanted after its second move, on a busy laptop too.
+        asked = stage.ask(24, infer_seconds=5.0)
         vm = played.worker()
         _keep_sick(played, vm)
         stage.remarks.append(f"set aside after {BOOTS_OF_ONE_UNFIT - 1} moves")
