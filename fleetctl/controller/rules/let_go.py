@@ -13,7 +13,7 @@ from fleetctl.controller.machine import Machine
 from fleetctl.controller.memory import Intent
 from fleetctl.controller.snapshot import BILLED, Power
 
-TICKS_TO_DRAIN = 2
+TICKS_TO_DRAIN = 3
 """Draining an idle machine begins that much before its grace ends, so that nothing is billed after it."""
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from contract.heartbeat import WorkerState
 from fleetctl.controller.actions import Verb
 from fleetctl.controller.demand import waiting_tiles
-from fleetctl.controller.snapshot import Power, QueuesSeen, Snapshot, VmSeen, WorkerSeen
+from fleetctl.controller.snapshot import BILLED, Power, QueuesSeen, Snapshot, VmSeen, WorkerSeen
 from tests.unit.fleetctl.controller.toy_cloud import OFFER, ToyCloud, policy
 
 
@@ -48,16 +50,18 @@ def test_what_a_machine_without_hardware_said_it_holds_is_held_by_nobody():
         assert waiting_tiles(seen, live_seconds=180.0) == waiting
 
 
-def test_everything_is_gone_after_the_idle_grace():
-    cloud = ToyCloud(policy(), waiting=10)
+@pytest.mark.parametrize("drain_seconds", [0.0, 10.0, 30.0])
+def test_nothing_is_billed_a_tick_after_the_idle_grace_of_the_last_tile(drain_seconds):
+    cloud = ToyCloud(policy(), waiting=10, drain_seconds=drain_seconds)
     cloud.ticks(20)
     assert cloud.up() == 10
     for vm in cloud.vms.values():
         vm.held = 0
     began = cloud.now
-    while cloud.vms:
+    while any(vm.power in BILLED for vm in cloud.vms.values()):
         cloud.tick()
-    assert cloud.now - began <= cloud.policy.patience.idle_grace + 2 * 15
+    patience = cloud.policy.patience
+    assert cloud.now - began <= patience.idle_grace + patience.tick
 
 
 def test_no_busy_machine_is_let_go_in_a_thousand_noisy_ticks():

@@ -35,6 +35,7 @@ class Vm:
     started: float = 0.0
     silent_since: float | None = None
     error_code: str = ""
+    drains_at: float | None = None
     sick_boots: int = 0
     """Its worker finds itself unfit in the first so many."""
     boot_fails: bool = False
@@ -52,6 +53,8 @@ class ToyCloud:
     quota: int = 100_000
     has_capacity: bool = True
     start_seconds: float = 40.0
+    drain_seconds: float = 0.0
+    """Until workers obey a drain: they ask for one with every third heartbeat."""
     boot_seconds: float = 60.0
     memory: Memory = field(default_factory=Memory)
     calls: list[tuple[float, Action, str]] = field(default_factory=list)
@@ -158,6 +161,8 @@ class ToyCloud:
                 vm.started, vm.silent_since = self.now, None
                 vm.state = WorkerState.UNFIT if vm.sick_boots > vm.boot else WorkerState.WORKING
                 vm.boot += 1
+            if vm.drains_at is not None and self.now >= vm.drains_at:
+                vm.state, vm.drains_at = WorkerState.LEAVING, None
             if vm.state is WorkerState.LEAVING:
                 vm.held = 0
             elif vm.state is WorkerState.UNFIT or vm.boot_fails:
@@ -188,7 +193,7 @@ class ToyCloud:
             vm.power, vm.then, vm.until = Power.DEALLOCATING, Power.DEALLOCATED, self.now + 20
             vm.silent_since = vm.silent_since or self.now
         elif action.verb is Verb.DRAIN:
-            self.vms[name].state = WorkerState.LEAVING
+            self.vms[name].drains_at = self.now + self.drain_seconds
 
     def _start(self, name: str, *, is_new: bool) -> None:
         """As the cloud does: one that runs stays as it is, one that is on its way is a conflict."""
