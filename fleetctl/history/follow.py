@@ -50,7 +50,9 @@ class LedgerHistory:
         """Go on from the last snapshot; without one, from the ledger's last day. StorageError."""
         try:
             kept = decode(self._store.read(HISTORY).data, time.monotonic())
-        except (NotFound, BadInput, ValueError) as error:
+        except NotFound:
+            return  # the first controller of this fleet
+        except (BadInput, ValueError) as error:
             log.info("the ledger is folded anew", reason=str(error))
             return
         self._fold, self._tail = kept.fold, LedgerTail(self._store, kept.positions)
