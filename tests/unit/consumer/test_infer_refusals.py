@@ -14,6 +14,8 @@ from contract.errors import BadInput
 from tests.golden import small_tile
 from tests.prepared_folder import request, save_checkpoint
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def tile(tmp_path):

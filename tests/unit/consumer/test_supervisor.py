@@ -21,6 +21,8 @@ from consumer.slots import Slot
 from consumer.supervisor import SLOT_ENDED, Supervisor
 from tests.fleet_rig import wait_for
 
+pytestmark = pytest.mark.slow
+
 READ = "(pathlib.Path({0!r}).read_text() if pathlib.Path({0!r}).exists() else '')"
 """Of a file that may not be there yet."""
 LISTENING = "import time; print('listening', flush=True); time.sleep(100)"

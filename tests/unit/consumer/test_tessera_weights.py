@@ -16,6 +16,8 @@ from consumer.recipes.tessera.weights import load_weights
 from contract.errors import BadInput
 from tests.golden import tiny_weights
 
+pytestmark = pytest.mark.slow
+
 V1_CONFIG = {"latent_dim": 4, "s2_num_heads": 2, "s1_num_heads": 4, "representation_dim": 20, "epochs": 3}
 V2_ARGS = {"latent_dim": 4, "nhead": 2, "repr_dim": 20}
 

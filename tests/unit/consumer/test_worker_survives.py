@@ -19,6 +19,8 @@ from contract.outcomes import Cause
 from contract.tile_message import TileMessage
 from tests.unit.consumer.worker_rig import TILE, Died, StepWorker, World
 
+pytestmark = pytest.mark.slow
+
 ONCE, ON, DIES = "fails once", "is away from there on", "dies there"
 
 

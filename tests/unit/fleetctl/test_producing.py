@@ -13,17 +13,18 @@ from fleetctl import producing
 from fleetctl.producing import NOT_INSTALLED, fleet_words, run_producer
 
 SCRIPT = """
-import os, sys
 from fleetctl import producing
 producing.LEAVE_SECONDS = 0.2
-started = producing.subprocess.Popen
+started, read, children = producing.subprocess.Popen, producing._read, []
 def start(*arguments, **options):
-    child = started(*arguments, **options)
-    print(child.pid, flush=True)
-    return child
-producing.subprocess.Popen = start
+    children.append(started(*arguments, **options))
+    return children[0]
+def read_and_say_so(stream):
+    print(children[0].pid, flush=True)
+    return read(stream)
+producing.subprocess.Popen, producing._read = start, read_and_say_so
 try:
-    producing.run_producer(["tiles", "-"])
+    producing.run_producer(["tiles", "-"], is_output_wanted=True)
 except KeyboardInterrupt:
     print("interrupted")
 """

@@ -32,6 +32,8 @@ from tests.unit.fleetctl.audit_rig import (
     unpublish_without_staging,
 )
 
+pytestmark = pytest.mark.slow
+
 FIRST, SECOND = CELLS[:2]
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 

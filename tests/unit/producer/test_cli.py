@@ -19,6 +19,8 @@ from producer.enqueue import Storage
 from producer.exit_codes import ExitCode
 from tests.producer_rig import Rig
 
+pytestmark = pytest.mark.slow
+
 Command = Callable[..., Result]
 
 

@@ -15,6 +15,8 @@ from consumer.imagery.tally import Tally
 from contract.errors import Stopped, TryLater
 from tests.unit.consumer.imagery.plain_scenes import GRID, OPTICAL, cog, noise, reference, scene_at
 
+pytestmark = pytest.mark.slow
+
 FULL = PixelGrid(epsg=32630, left=500_000, top=6_000_000, resolution=10, width=600, height=600)
 
 

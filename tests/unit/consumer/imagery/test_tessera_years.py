@@ -23,6 +23,8 @@ from consumer.recipes.tessera.radar_year import RadarReading
 from consumer.recipes.tessera.series import day_of_year, keep_in_place
 from contract.errors import Stopped, TryLater
 
+pytestmark = pytest.mark.slow
+
 SIZE = 8
 GRID = PixelGrid(epsg=32630, left=500_000, top=6_000_000, resolution=10, width=SIZE, height=SIZE)
 LAND = np.ones((SIZE, SIZE), dtype=bool)

@@ -17,6 +17,8 @@ from contract import log_lines
 from tests.fleet_rig import wait_for
 from tests.metadata_rig import EVENTS, Say
 
+pytestmark = pytest.mark.slow
+
 VM = "uk-west-3"
 
 

@@ -15,6 +15,8 @@ from fleetctl.money.statement import OVERHEAD, charged_by_job, fleet_statement, 
 from tests.unit.fleetctl.controller.metered_cloud import MeteredCloud
 from tests.unit.fleetctl.controller.toy_cloud import OFFER, policy
 
+pytestmark = pytest.mark.slow
+
 HOUR = 240
 """Ticks."""
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 from typer.testing import CliRunner
 
 from fleetctl.cli import app
+
+pytestmark = pytest.mark.slow
 
 
 def test_a_small_region_is_simulated_and_drawn(tmp_path: Path):
