@@ -37,8 +37,15 @@ from laptop_cloud.watching import account, controller, in_words
 MODEL = "v2-nano"
 RESOLUTION_METRES = 100
 VMS = 3
-PLAN = ManagedPlan(most_machines=VMS, speed=30, real_machines=VMS, state_file="demo-machines.json")
-"""A machine boots in a second or two instead of forty, and goes after ten seconds without a tile."""
+PLAN = ManagedPlan(
+    most_machines=VMS,
+    speed=30,
+    real_machines=VMS,
+    state_file="demo-machines.json",
+    worker_environ={"TILEFLEET_CONSUMER_MOST_TILES": "2"},
+)
+"""A machine boots in a second or two instead of forty, and goes after ten seconds without a tile. Workers hold few
+tiles at a time: eighteen are soon in somebody's hands, and an evicted machine would not be missed."""
 TILES_BEFORE_EVICTION = 2
 NOTICE_SECONDS = 8
 """Azure's is 30: within that, a worker finishes all that it has of these small tiles."""
