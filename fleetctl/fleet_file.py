@@ -32,7 +32,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -65,8 +65,8 @@ class AzureTable(_Table):
 class BudgetTable(_Table):
     """What may be spent."""
 
-    usd: float | Literal["none"] = Field()
-    usd_per_day: float | None = Field(None, gt=0)
+    usd: Annotated[float, Field(allow_inf_nan=False)] | Literal["none"]
+    usd_per_day: float | None = Field(None, gt=0, allow_inf_nan=False)
     stop_after: datetime | None = None
 
     @field_validator("usd")
@@ -115,7 +115,10 @@ class PoolTable(_Table):
 
     @model_validator(mode="after")
     def _possible(self) -> PoolTable:
-        vcpus_of(self.size)
+        try:
+            vcpus_of(self.size)
+        except BadInput as error:
+            raise ValueError(str(error)) from error  # so that it is told with its line, beside the others
         if self.min > self.max:
             raise ValueError(f"min {self.min} is more than max {self.max}")
         if self.priority is Priority.SPOT and (why := why_never_spot(self.size)):

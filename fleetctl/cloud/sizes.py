@@ -6,7 +6,9 @@ import re
 
 from contract.errors import BadInput
 
-_SIZE = re.compile(r"Standard_([A-Z]+)(\d+)(?:-(\d+))?([a-z]*)(?:_[A-Za-z0-9]+)*?(_v\d+)?(_Promo)?", re.ASCII)
+_SIZE = re.compile(
+    r"Standard_([A-Z]+)([1-9]\d*)(?:-(\d+))?([a-z]*)(?:_[A-Za-z0-9]+)*?(_v\d+)?(_Promo)?", re.ASCII
+)
 """Family, vCPUs, constrained vCPUs, features, accelerator, version."""
 
 

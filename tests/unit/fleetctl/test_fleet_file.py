@@ -76,6 +76,11 @@ def test_a_missing_budget_is_named(path):
     [
         ("Standard_NV36ads_A10_v5", "Standard_B4ms", "burstable (B) sizes are never spot"),
         ("Standard_NV36ads_A10_v5", "NV36", "is no size of a machine"),
+        ("Standard_NV36ads_A10_v5", "NV36", "line 13: pools.0: "),
+        ("Standard_NV36ads_A10_v5", "Standard_A0", "is no size of a machine"),
+        ("usd = 250", "usd = nan", "finite number"),
+        ("usd = 250", "usd = inf", "finite number"),
+        ("usd = 250", "usd = 250\nusd_per_day = inf", "finite number"),
         ("max = 9", "max = 2\nmin = 3", "min 3 is more than max 2"),
         ("max = 9", 'max = 2\npriority = "cheap"', "'spot' or 'regular'"),
         ("usd = 250", "usd = 250\nstop_after = 2026-12-01T00:00:00", "with its zone"),
