@@ -34,6 +34,8 @@ RESOURCE_MANAGER_VARIABLE = "TILEFLEET_CONSUMER_RESOURCE_MANAGER_URL"
 SLOTS_TAG = "tilefleet-slots"
 REPORT_SECONDS = 5.0
 URL_LIMIT_SECONDS = 60.0
+RESTART_SECONDS = 10.0
+"""A worker that failed starts again after so long, as its systemd unit on a real machine says (infra/systemd)."""
 SHORTEST_TICK_SECONDS = 1.0
 SHORTEST_GRACE_SECONDS = 8.0
 """Real workers start, take and finish tiles in this laptop's seconds, however fast the clock of their cloud is."""
@@ -108,6 +110,7 @@ def _spec(cloud: LaptopCloud, plan: ManagedPlan, url: str, machine: Machine) -> 
         size=machine.size,
         location=machine.location,
         tags=machine.tags,
+        restart_seconds=RESTART_SECONDS / max(1.0, plan.speed),
     )
 
 

@@ -58,6 +58,9 @@ def test_a_machine_is_a_consumer_from_its_creation_to_its_end(laptop):
     consumer = psutil.Process(running.room.vms[NAME].consumer_pid)
     (row,) = order(running.folder, "vms")
     assert (row["name"], row["power"], row["consumer"]) == (NAME, "running", "works")
+    consumer.kill()
+    wait_for(lambda: running.room.vms[NAME].consumer_pid not in (None, consumer.pid), "its service manager")
+    consumer = psutil.Process(running.room.vms[NAME].consumer_pid)
     order(running.folder, "evict", vm=NAME, notice_seconds=None)
     wait_for(lambda: not consumer.is_running(), "the eviction")
     view = lambda: [s.code for s in vms.instance_view(GROUP, NAME).statuses]  # noqa: E731
