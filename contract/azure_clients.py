@@ -97,9 +97,13 @@ def backoff_seconds(retries_before: int, jitter: float) -> float:
 
 
 class _ShortRetries:
-    """Overrides of the SDK's retry policies: short pauses, and no retry after the budget is spent."""
+    """Overrides of the SDK's retry policies: short pauses, no retry after the budget is spent, and a caller's
+    `raw_response_hook` that still hears the answer when the first try's connection was cut."""
 
     def configure_retries(self, request: Any) -> dict[str, Any]:
+        # The SDK takes the hook out of the options at the first try and keeps it only once that try was answered.
+        if (hook := request.context.options.pop("raw_response_hook", None)) is not None:
+            request.context["response_callback"] = hook
         settings: dict[str, Any] = super().configure_retries(request)  # type: ignore[misc]
         return {**settings, "began": time.monotonic()}
 

@@ -30,6 +30,7 @@ QUICK = {
     "TILEFLEET_CONSUMER_LEDGER_SECONDS": "0.5",
 }
 JOB_LINE = re.compile(r"^\s*job\s+(\S+)", re.MULTILINE)
+LOG_LINES_SHOWN = 12
 ISLE_OF_MAN_ROWS = ("bbox:-4.9,54.0,-4.3,54.3",)
 """18 cells, six by three."""
 
@@ -106,10 +107,14 @@ class FleetRig:
         return (self.folder / f"{name}.log").read_text(errors="replace")
 
     def end(self) -> None:
+        """Kill what still runs, and print how each log ends: pytest shows it only if the test failed."""
         for process in self.started:
             if process.poll() is None:
                 process.kill()
             process.wait()
+        for log in sorted(self.folder.glob("*.log")):
+            ending = log.read_text(errors="replace").splitlines()[-LOG_LINES_SHOWN:]
+            print(f"--- {log.name}", *ending, sep="\n")
 
 
 def make_rig(

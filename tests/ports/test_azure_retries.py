@@ -29,6 +29,13 @@ SENT = (
 )
 
 
+ONE_BLOB = (
+    b'<?xml version="1.0"?><EnumerationResults><Blobs><Blob><Name>a</Name><Properties>'
+    b"<Last-Modified>Sun, 22 Nov 2026 13:23:12 GMT</Last-Modified><Etag>e</Etag>"
+    b"<Content-Length>3</Content-Length></Properties></Blob></Blobs>%s</EnumerationResults>"
+)
+
+
 class Scripted:
     """A service that gives its answers in turn: (status, body), or None to close the connection unanswered."""
 
@@ -83,6 +90,14 @@ def test_a_send_is_repeated_after_a_failure(service, failure):
     service.answers = [failure, (201, SENT)]
     AzureTileQueue(service.clients, "tiles").send("x")
     assert service.requests == ["POST", "POST"]
+
+
+@pytest.mark.parametrize("failure", [(503, b""), (500, b""), None])
+def test_each_page_of_a_listing_is_asked_again_after_a_failure(service, failure):
+    pages = (200, ONE_BLOB % b"<NextMarker>b</NextMarker>"), (200, ONE_BLOB % b"<NextMarker/>")
+    service.answers = [failure, pages[0], failure, failure, pages[1]]
+    assert [blob.length for blob in AzureBlobStore(service.clients).listing("")] == [3, 3]
+    assert len(service.requests) == 5
 
 
 def test_a_call_gives_up_after_its_retries(service):
