@@ -215,15 +215,22 @@ def _calling(doing: str, *, is_create: bool = False) -> Iterator[None]:
     try:
         yield
     except HttpResponseError as error:
-        response: Any = error.response
-        if response is None:
+        if (answer := _answer_in(error)) is None:
             raise Refused(Refusal.TROUBLE, "", f"{doing}: {_first_line(error)}") from error
-        answer = read_answer(response.status_code, response.headers, response.text())
         raise refused(answer, doing, is_create=is_create) from error
-    except ClientAuthenticationError as error:  # no token was to be had: nothing was asked
-        raise refused(Answer(401, "", _first_line(error)), doing) from error
     except AzureError as error:
         raise Refused(Refusal.TROUBLE, "", f"{doing}: no answer ({_first_line(error)})") from error
+
+
+def _answer_in(error: HttpResponseError) -> Answer | None:
+    """What Resource Manager answered; None when it did not. Who gives out tokens counts as its 401, whatever that
+    one's own status: no token was to be had, so nothing was asked."""
+    response: Any = error.response
+    answer = (
+        None if response is None else read_answer(response.status_code, response.headers, response.text())
+    )
+    is_without_token = isinstance(error, ClientAuthenticationError) and (answer is None or not answer.code)
+    return Answer(401, "", _first_line(error)) if is_without_token else answer
 
 
 @contextmanager
