@@ -43,7 +43,7 @@ def vms() -> None:
     """The VMs and their states. Example: laptop-cloud vms"""
     table = Table("VM", "power", "boot", "slots", "consumer", "log", box=None)
     for row in _order("vms"):
-        log = os.path.relpath(row["log"])
+        log = os.path.relpath(row["log"]) if row["log"] else ""
         table.add_row(row["name"], row["power"], str(row["boot"]), str(row["slots"]), row["consumer"], log)
     Console().print(table)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import urllib.error
 import urllib.request
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ def order(home: Path, name: str, **arguments: Any) -> Any:
             return json.load(answer)
     except urllib.error.HTTPError as error:
         raise BadInput(error.read().decode(errors="replace")) from error
-    except urllib.error.URLError as error:
+    except (OSError, HTTPException) as error:  # refused, cut in the middle because it ends now, or too late
         raise BadInput(
-            f"the laptop cloud of {home} does not answer ({error.reason}): start it again"
+            f"the laptop cloud of {home} does not answer ({error}): start it again if it has ended"
         ) from error

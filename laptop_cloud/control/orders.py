@@ -15,6 +15,7 @@ from laptop_cloud.imagery_faults import Faults
 from laptop_cloud.imagery_server import FAULTS_PATH
 from laptop_cloud.machines.power import PowerState
 from laptop_cloud.machines.room import MachineRoom
+from laptop_cloud.machines.vm import LaptopVm
 from laptop_cloud.relay_control import RelayControl
 from laptop_cloud.storage_faults import StorageFaults
 
@@ -111,11 +112,11 @@ class Orders:
     def kill(self, vm: str) -> str:
         if self._managed and self._managed.is_hollow(vm):
             return self._managed.stop_reporting(vm)
-        self._room.vm(vm).kill()
+        self._process(vm).kill()
         return f"{vm}: all processes of its consumer were killed; the VM is still running"
 
     def freeze(self, vm: str, seconds: float) -> str:
-        machine = self._room.vm(vm)
+        machine = self._process(vm)
         machine.freeze()
         thawing = threading.Timer(seconds, machine.thaw)
         thawing.daemon = True
@@ -125,14 +126,14 @@ class Orders:
     def sicken(self, vm: str) -> str:
         if self._managed and self._managed.is_hollow(vm):
             return self._managed.sicken(vm)
-        self._room.vm(vm).sicken()
+        self._process(vm).sicken()
         return (
             f"{vm}: its GPU is sick until the VM is deallocated; tiles of the toy recipe see it, "
             f"other recipes run on this laptop's CPU and do not"
         )
 
     def fill(self, vm: str) -> str:
-        self._room.vm(vm).fill()
+        self._process(vm).fill()
         return f"{vm}: its temporary disk is full until the VM is started again"
 
     def start(self, vm: str) -> str:
@@ -141,6 +142,12 @@ class Orders:
         machine = self._room.vm(vm)
         machine.start()
         return f"{vm}: boot {machine.boot.number if machine.boot else 0}"
+
+    def _process(self, vm: str) -> LaptopVm:
+        """BadInput where there is none to be troubled."""
+        if vm not in self._room.vms and self._managed and self._managed.machine(vm):
+            raise BadInput(f"{vm} has no processes on this laptop now: it is hollow, or has not booted yet")
+        return self._room.vm(vm)
 
     def throttle_storage(self, faults: Mapping[str, Any], seconds: float) -> str:
         if self._relay is None:

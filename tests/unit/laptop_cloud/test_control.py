@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import socket
+import threading
 import urllib.error
 import urllib.request
 
@@ -16,8 +18,16 @@ from laptop_cloud.__main__ import app
 from laptop_cloud.cloud import LaptopCloud
 from laptop_cloud.control import server
 from laptop_cloud.control.client import CONTROL_FILE, order
+from laptop_cloud.control.managed_orders import ManagedOrders
 from laptop_cloud.machines import room
 from laptop_cloud.machines.vm import VmSpec
+from laptop_cloud.managed import Managed
+from laptop_cloud.resource_manager import server as resource_manager
+from laptop_cloud.resource_manager.cloud_clock import CloudClock
+from laptop_cloud.resource_manager.compute import Backends
+from laptop_cloud.resource_manager.hollow import HollowMachines
+from laptop_cloud.resource_manager.order import read_order
+from tests.unit.laptop_cloud.resource_manager_rig import GROUP, body
 
 FLEET = Fleet("laptop", "laptop", "here", "http://127.0.0.1:9/a", "http://127.0.0.1:9/a", "tilefleet")
 
@@ -36,6 +46,41 @@ def test_the_table_shows_every_vm_with_its_state(home, monkeypatch):
     shown = CliRunner().invoke(app, ["vms"])
     assert shown.exit_code == 0
     assert shown.stdout.splitlines()[1].split()[:4] == ["laptop-1", "deallocated", "0", "1"]
+
+
+def test_the_table_shows_hollow_machines_too_which_have_no_log_and_no_processes(tmp_path, monkeypatch):
+    monkeypatch.setenv(LAPTOP_VARIABLE, str(tmp_path))
+    clock = CloudClock()
+    hollow = HollowMachines(clock)
+    with (
+        room.running(tmp_path / "vms", tmp_path / "logs", {}, []) as machines,
+        resource_manager.running(tmp_path / "state.json", clock, Backends(hollow)) as manager,
+        server.running(
+            tmp_path, LaptopCloud(tmp_path, FLEET, {}), machines, ManagedOrders(Managed(manager, hollow))
+        ),
+    ):
+        manager.compute.put(read_order("a-0001", GROUP, body("a-0001")))
+        shown = CliRunner().invoke(app, ["vms"], catch_exceptions=False)
+        assert shown.stdout.splitlines()[1].split() == ["a-0001", "creating", "hollow"]
+        with pytest.raises(BadInput, match="a-0001 has no processes on this laptop now"):
+            order(tmp_path, "fill", vm="a-0001")
+
+
+def test_a_laptop_cloud_that_ends_in_the_middle_of_an_order_is_said_not_to_answer(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        known = {"url": f"http://127.0.0.1:{listener.getsockname()[1]}", "token": "t"}
+        (tmp_path / CONTROL_FILE).write_text(json.dumps(known))
+
+        def end_after_the_question():
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(1)
+
+        ending = threading.Thread(target=end_after_the_question, daemon=True)
+        ending.start()
+        with pytest.raises(BadInput, match="does not answer"):
+            order(tmp_path, "vms")
+        ending.join(10)
 
 
 @pytest.mark.parametrize(
