@@ -11,7 +11,7 @@ from datetime import UTC
 from consumer.outcome import WORKERS_HARMED
 from contract import artifact_names
 from contract.blob_store import BlobStore
-from contract.errors import AlreadyExists, Changed, NotFound, StorageUnavailable
+from contract.errors import AlreadyExists, Changed, NotFound, StorageError
 from contract.json_text import to_bytes
 
 WINDOW_SECONDS = 3600.0
@@ -21,8 +21,8 @@ WINDOW_SECONDS = 3600.0
 def may_be_worker(store: BlobStore, dataset: str, worker: str) -> bool:
     """Whether a worker that fails the dataset's tiles at once, one after the other, is to blame for it.
 
-    False from the third one within the window on. A storage that is away leaves the worker under suspicion:
-    one machine too few does less harm than one that eats the queue.
+    False from the third one within the window on. A storage that is away or refuses leaves the worker under
+    suspicion: one machine too few does less harm than one that eats the queue.
     """
     names = (artifact_names.suspicion(dataset, number) for number in range(1, WORKERS_HARMED))
     try:
@@ -30,7 +30,7 @@ def may_be_worker(store: BlobStore, dataset: str, worker: str) -> bool:
             {"v": 1, "worker": worker, "fell": store.now().astimezone(UTC).isoformat(timespec="seconds")}
         )
         return any(_is_free(store, name, record) for name in names)
-    except StorageUnavailable:
+    except StorageError:
         return True
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from consumer.harms import WINDOW_SECONDS, may_be_worker
-from contract.errors import GiveUp, StorageUnavailable, WorkerUnfit
+from contract.errors import GiveUp, NotAllowed, StorageError, StorageUnavailable, WorkerUnfit
 from contract.outcomes import Cause
 from contract.tile_id import GridCell
 from contract.tile_message import decode_message
@@ -177,8 +177,15 @@ def test_workers_that_fall_at_the_same_moment_are_counted_one_after_the_other(wo
     assert not may_be_worker(store, "d", "third")
 
 
-def test_a_storage_that_is_away_leaves_the_worker_under_suspicion(world):
-    def away(_when, _operation, _name):
-        raise StorageUnavailable("away")
+@pytest.mark.parametrize("answer", [StorageUnavailable("away"), NotAllowed("403"), StorageError("400")])
+def test_a_storage_that_does_not_tell_leaves_the_worker_under_suspicion(world, answer):
+    def refuse(_when, _operation, name):
+        if name.startswith("suspicions/"):
+            raise answer
 
-    assert may_be_worker(StepWorker(world, "w", away).parts.receive.store, "d", "w")
+    world.ask(*TILES)
+    worker = StepWorker(world, "w", refuse)
+    sick = Sick(worker, GiveUp("NaN in block 3"), GiveUp("NaN in block 7"))
+    sick.work_on(sick.take(4))
+    assert "two tiles in a row" in worker.parts.state.unfit
+    assert worker.parts.state.in_hand() == []
