@@ -4,7 +4,7 @@ Items run through named stages, each with its own threads and a bounded queue be
 plain function that changes the item; an error goes to `failed`, which sends the item on to the last
 stage all the same, so that exactly one place ends every item. Errors include SystemExit and its like: code
 that is plugged in and calls sys.exit for one item must not end the program for all of them. A thread that
-dies all the same, of the pipeline's own code, stops it: `fatal` says why.
+dies all the same, of the pipeline's own code or of the last stage's, stops it: `fatal` says why.
 """
 
 from __future__ import annotations
@@ -96,7 +96,9 @@ class Pipeline(Generic[Item]):
             return
         try:
             stage.run(item)
-        except BaseException as error:  # noqa: BLE001 - whatever it is, it travels inside the item to the last stage
+        except BaseException as error:  # whatever it is, it travels inside the item to the last stage
+            if stage.always:
+                raise  # which is this one: an item that nobody ends would be held for ever
             self._failed(item, error)
 
     def _pass_end(self, position: int) -> None:

@@ -128,3 +128,13 @@ def test_a_thread_that_dies_of_the_pipelines_own_fault_is_reported():
     pipeline.submit(Box(1))
     assert pipeline.has_ended.wait(20)
     assert isinstance(pipeline.fatal, RuntimeError)
+
+
+def test_an_item_that_its_last_stage_cannot_end_is_no_secret():
+    def fail(_box):
+        raise RuntimeError("nobody ends this item")
+
+    pipeline = make(stage("a"), stage("end", fail, always=True))
+    pipeline.submit(Box(1))
+    assert pipeline.has_ended.wait(20)
+    assert isinstance(pipeline.fatal, RuntimeError)
