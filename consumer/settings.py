@@ -17,7 +17,7 @@ from contract.environment import program_variables
 from contract.errors import BadInput
 
 DEFAULT_MEMORY_SHARE = 0.6
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)i?B?", re.IGNORECASE)
+_SIZE = re.compile(r"(\d{1,18}(?:\.\d+)?)\s*([KMGT]?)i?B?", re.IGNORECASE)
 _SHARE = re.compile(r"(\d{1,3}(?:\.\d+)?)\s*%")
 _WORKER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 
@@ -43,7 +43,7 @@ def available_cores() -> int:
 class Settings(BaseModel):
     """What a worker may be told. Every field is also `TILEFLEET_CONSUMER_<FIELD>`."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     worker: str = Field("", description="Name in heartbeats and ledger; default: host name and process id.")
     lease_seconds: int = Field(90, ge=3, le=3600, description="Length of a lease; renewed every third of it.")
@@ -145,8 +145,10 @@ class Settings(BaseModel):
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str], **given: Any) -> Settings:
-        """Settings from variables, overridden by what was `given` (None: not given). BadInput lists all problems."""
-        values: dict[str, Any] = dict(program_variables(environ, "CONSUMER", frozenset(cls.model_fields)))
+        """Settings from variables, overridden by what was `given` (None: not given). BadInput lists all problems.
+        An empty variable is not set: an empty path would be the working folder, which is there."""
+        variables = program_variables(environ, "CONSUMER", frozenset(cls.model_fields))
+        values: dict[str, Any] = {name: value for name, value in variables.items() if value}
         values |= {name: value for name, value in given.items() if value is not None}
         try:
             return cls(**values)

@@ -20,10 +20,22 @@ def test_a_share_of_memory_is_of_this_machines():
     assert abs(all_of_it - 2 * half) <= 1
 
 
-@pytest.mark.parametrize("text", ["inf%", "nan%", "%", "-5G", "much", ""])
+@pytest.mark.parametrize("text", ["inf%", "nan%", "%", "-5G", "much", "", "9" * 400])
 def test_what_is_no_amount_of_memory_is_said_so(text):
     with pytest.raises(BadInput, match="no amount of memory"):
         Settings.from_env({}, memory_bytes=text)
+
+
+def test_an_empty_variable_is_not_set():
+    """An empty halt file would be the working folder, and an eviction."""
+    environ = {f"TILEFLEET_CONSUMER_{name}": "" for name in ("HALT_FILE", "WEIGHTS", "MOST_TILES", "DEVICE")}
+    assert Settings.from_env(environ, threads=1) == Settings(threads=1)
+
+
+@pytest.mark.parametrize("field", ["checkpoint_every_seconds", "infer_limit_seconds", "dead_man_seconds"])
+def test_no_pause_or_limit_is_endless(field):
+    with pytest.raises(BadInput, match=field):
+        Settings.from_env({f"TILEFLEET_CONSUMER_{field.upper()}": "inf"})
 
 
 def test_all_problems_are_listed_at_once():
