@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from datetime import UTC
-from email.utils import parsedate_to_datetime
 from typing import Any
 
-from consumer.notices.metadata import Answer, Metadata
+from consumer.notices.metadata import Answer, Metadata, moment_of
 from consumer.notices.notice import NoAnswer, Notice
 from contract.errors import BadInput
 from contract.json_text import parse_object
@@ -102,12 +100,9 @@ def _notice(event: Mapping[str, Any], answer: Answer) -> Notice:
 
 
 def _seconds_left(not_before: str, answer: Answer) -> float:
-    """None once the event has started, or when its time cannot be read."""
-    try:
-        moment = parsedate_to_datetime(not_before)
-    except ValueError:
-        return 0.0
-    return answer.seconds_until(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+    """0 once the event has started, or when its time cannot be read."""
+    moment = moment_of(not_before)
+    return 0.0 if moment is None else answer.seconds_until(moment)
 
 
 def _text(event: Mapping[str, Any], key: str) -> str:

@@ -27,13 +27,17 @@ class Answer:
     def seconds_until(self, moment: datetime) -> float:
         """From now to a moment of the cloud's clock, by the answer's own date: this machine's clock may be
         wrong. Never negative."""
-        try:
-            now = parsedate_to_datetime(self.headers.get("Date", ""))
-        except ValueError:
-            now = datetime.now(UTC)
-        if now.tzinfo is None:
-            now = now.replace(tzinfo=UTC)
+        now = moment_of(self.headers.get("Date", "")) or datetime.now(UTC)
         return max(0.0, (moment - now).total_seconds())
+
+
+def moment_of(http_date: str) -> datetime | None:
+    """With its zone, UTC where it names none; None for what is no date."""
+    try:
+        moment = parsedate_to_datetime(http_date)
+    except (ValueError, OverflowError):  # the latter for numbers that no calendar has
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 class Metadata:

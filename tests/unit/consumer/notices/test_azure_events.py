@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 
 import pytest
@@ -119,6 +120,16 @@ def test_events_of_any_shape_are_survived(azure, service):
     notices = azure.poll()
     assert [(notice.kind, notice.is_departure) for notice in notices] == [("", False), ("Preempt", True)]
     assert notices[1].deadline <= time.monotonic()
+
+
+@pytest.mark.parametrize("date", ["Mon, 99999999999 Mar 2026 10:00:00 GMT", "tomorrow", ""])
+def test_dates_that_no_calendar_has_are_survived(azure, service, date):
+    event = {"EventType": "Preempt", "Resources": ["uk-west-3"], "NotBefore": date}
+    document = json.dumps({"DocumentIncarnation": 9, "Events": [event]})
+    service.answers[EVENTS] = Say(document.encode(), headers={"Date": date})
+    (notice,) = azure.poll()
+    assert notice.is_departure
+    assert notice.deadline <= time.monotonic()
 
 
 def test_without_its_own_name_no_event_is_its_own(azure, service):
