@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 from consumer.notices.metadata import Answer, Metadata
@@ -35,15 +35,15 @@ class AwsSpot:
 
     def poll(self) -> list[Notice]:
         """The interruption once it is announced; a rebalance recommendation only for the log."""
-        found = [
-            notice
-            for path, read in ((ACTION_PATH, _interruption), (REBALANCE_PATH, _recommendation))
-            if (answer := self._ask(path)) is not None
-            for notice in [read(answer)]
-            if notice.id not in self._seen
-        ]
-        self._seen |= {notice.id for notice in found}
-        return found
+        # One after the other: a recommendation that is not to be had must not hide an interruption.
+        return self._news(ACTION_PATH, _interruption) or self._news(REBALANCE_PATH, _recommendation)
+
+    def _news(self, path: str, read: Callable[[Answer], Notice]) -> list[Notice]:
+        answer = self._ask(path)
+        if answer is None or (notice := read(answer)).id in self._seen:
+            return []
+        self._seen.add(notice.id)
+        return [notice]
 
     def _ask(self, path: str) -> Answer | None:
         """None: nothing is announced there."""
@@ -103,7 +103,7 @@ def _object(answer: Answer) -> Mapping[str, object]:
 
 
 def _seconds_left(moment: str, answer: Answer) -> float:
-    """None when the time cannot be read."""
+    """0 when the time cannot be read."""
     try:
         at = datetime.fromisoformat(moment)
     except ValueError:

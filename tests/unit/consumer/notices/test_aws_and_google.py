@@ -62,6 +62,13 @@ def test_a_rebalance_recommendation_is_only_for_the_log(aws):
     assert source.poll() == []
 
 
+def test_a_recommendation_that_is_not_to_be_had_hides_no_interruption(aws):
+    cloud, source = aws
+    cloud.told[REBALANCE_PATH] = Say(status=500)
+    cloud.told[ACTION_PATH] = recorded("aws_terminate.json")
+    assert [notice.kind for notice in source.poll()] == ["terminate"]
+
+
 def test_a_token_that_ran_out_is_replaced(aws):
     cloud, source = aws
     source.poll()
