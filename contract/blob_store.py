@@ -68,7 +68,8 @@ class BlobStore(Protocol):
     def replace(
         self, name: str, data: bytes, *, if_etag: str, metadata: Mapping[str, str] | None = None
     ) -> BlobInfo:
-        """Write if the blob is still the one of that ETag, else Changed (NotFound when it is gone)."""
+        """Write if the blob is still the one of that ETag, else Changed (NotFound when it is gone). A blob that
+        says exactly this by now is as good as written: an unanswered first try of ours may have done it."""
         ...
 
     def upload(self, name: str, path: Path, *, metadata: Mapping[str, str] | None = None) -> BlobInfo:

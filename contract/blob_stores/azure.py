@@ -72,8 +72,10 @@ class AzureBlobStore:
         try:
             return self._write("replacing", name, data, metadata, overwrite=True, **_only_if(if_etag))
         except Changed:
-            self.info(name)  # the service says "condition not met" of a blob that is gone, too
-            raise
+            there = self.read(name)  # the service says "condition not met" of a blob that is gone, too
+            if (there.data, there.info.metadata) != (data, dict(metadata or {})):
+                raise
+            return there.info
 
     def upload(self, name: str, path: Path, *, metadata: Mapping[str, str] | None = None) -> BlobInfo:
         checked = checked_metadata(metadata)

@@ -116,6 +116,9 @@ class SimulatedBlobStore:
     ) -> BlobInfo:
         checked = checked_metadata(metadata)
         with effect(self._fault, "replace", name), self._container.lock:
+            there = self._container.existing(name)
+            if there.info.etag != if_etag and (bytes(there.data), there.info.metadata) == (data, checked):
+                return there.info
             self._check_etag(name, if_etag)
             self._check_lease(name)
             return self._container.write(name, bytes(data), checked)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from contract import artifact_names
 from contract.blob_store import BlobStore
 from contract.errors import AlreadyExists, Changed, NotFound
@@ -40,15 +38,5 @@ class MemoryStore:
                 raise Changed("another controller wrote its record meanwhile") from error
             self._etag = created.etag
         else:
-            self._etag = self._replace(data, marks, self._etag)
-
-    def _replace(self, data: bytes, marks: Mapping[str, str], if_etag: str) -> str:
-        """A write whose answer was lost is repeated by the adapter and then meets itself: ours, if it says the same."""
-        name = artifact_names.CONTROLLER_MEMORY
-        try:
-            return self._store.replace(name, data, if_etag=if_etag, metadata=marks).etag
-        except Changed:
-            blob = self._store.read(artifact_names.CONTROLLER_MEMORY, max_bytes=MAX_MEMORY_BYTES)
-            if blob.data != data:
-                raise
-            return blob.info.etag
+            name = artifact_names.CONTROLLER_MEMORY
+            self._etag = self._store.replace(name, data, if_etag=self._etag, metadata=marks).etag

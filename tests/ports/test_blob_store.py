@@ -59,6 +59,16 @@ def test_replace_writes_only_over_what_was_read(store):
     assert store.read("a").data == b"two"
 
 
+def test_a_replace_that_is_repeated_finds_its_own_bytes_and_metadata(stores):
+    store, other = stores
+    old = store.put("a", b"one")
+    new = store.replace("a", b"two", if_etag=old.etag, metadata={"k": "v"})
+    assert store.replace("a", b"two", if_etag=old.etag, metadata={"k": "v"}) == new
+    with pytest.raises(Changed):
+        other.replace("a", b"two", if_etag=old.etag, metadata={"k": "w"})
+    assert store.info("a") == new
+
+
 def test_replacing_what_is_gone_is_not_found(store):
     old = store.put("a", b"one")
     store.delete("a")
