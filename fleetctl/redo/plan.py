@@ -6,13 +6,14 @@ meanwhile would be done a third time, and those that were revoked last would no 
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from contract.artifact_names import job_redo
 from contract.blob_store import BlobStore
-from contract.errors import BadInput, Changed
+from contract.errors import AlreadyExists, BadInput, Changed
 from contract.job import Job
 from contract.json_text import parse_object, short_digest, to_bytes
 from contract.tile_id import parse_tile
@@ -21,6 +22,8 @@ from fleetctl.redo.choose import RedoTile
 VERSION = 1
 POSITION = "position"
 COUNT = "count"
+CARRIER = "carrier"
+"""Who wrote the position: when an answer is lost, the repeat of a write meets what the first try did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,8 @@ class RedoPlan:
     tiles: tuple[RedoTile, ...]
     position: int
     """How many of the tiles, from the front, are asked again."""
+    carrier: str = field(default_factory=lambda: uuid.uuid4().hex, compare=False)
+    """Who carries it out here; drawn when it is stored or read."""
 
     @property
     def rest(self) -> tuple[RedoTile, ...]:
@@ -48,8 +53,14 @@ def store_plan(
     entries = [[one.tile.name, one.generation] for one in tiles]
     name = job_redo(job.id, f"{now:%Y%m%dT%H%M%SZ}-{short_digest([what, entries])}")
     record = {"v": VERSION, "what": what, "reason": reason, "tiles": entries}
-    info = store.create(name, to_bytes(record), metadata=_marks(0, len(tiles)))
-    return RedoPlan(name, info.etag, what, reason, tuple(tiles), 0)
+    plan = RedoPlan(name, "", what, reason, tuple(tiles), 0)
+    try:
+        etag = store.create(name, to_bytes(record), metadata=_marks(plan, 0)).etag
+    except AlreadyExists:
+        if (ours := _etag_if_ours(store, plan, 0)) is None:
+            raise
+        etag = ours
+    return replace(plan, etag=etag)
 
 
 def unfinished_plans(store: BlobStore, job: Job) -> list[RedoPlan]:
@@ -65,8 +76,10 @@ def unfinished_plans(store: BlobStore, job: Job) -> list[RedoPlan]:
 def advance(store: BlobStore, plan: RedoPlan, etag: str, position: int) -> str:
     """Write down how far the plan is; the new ETag. BadInput when somebody else carries it out as well."""
     try:
-        return store.set_metadata(plan.blob_name, _marks(position, len(plan.tiles)), if_etag=etag).etag
+        return store.set_metadata(plan.blob_name, _marks(plan, position), if_etag=etag).etag
     except Changed as error:
+        if (ours := _etag_if_ours(store, plan, position)) is not None:
+            return ours
         raise BadInput(
             f"somebody else goes on with the redo {plan.what!r}: let it finish, then look at `fleetctl jobs`"
         ) from error
@@ -90,5 +103,11 @@ def _read_plan(store: BlobStore, name: str) -> RedoPlan:
         raise BadInput(f"{name} lacks or misstates {error}") from error
 
 
-def _marks(position: int, count: int) -> dict[str, str]:
-    return {POSITION: str(position), COUNT: str(count)}
+def _marks(plan: RedoPlan, position: int) -> dict[str, str]:
+    return {POSITION: str(position), COUNT: str(len(plan.tiles)), CARRIER: plan.carrier}
+
+
+def _etag_if_ours(store: BlobStore, plan: RedoPlan, position: int) -> str | None:
+    """The ETag of the plan's blob if we wrote that position there, without having heard of it."""
+    info = store.info(plan.blob_name)
+    return info.etag if info.metadata == _marks(plan, position) else None

@@ -108,6 +108,24 @@ def test_two_who_go_on_with_one_plan_notice_each_other():
         redo_with(rig).carry_out(plan)
 
 
+def test_a_write_that_is_repeated_because_its_answer_was_lost_is_our_own():
+    class AsksTwice(SimulatedBlobStore):
+        def create(self, name, data, *, metadata=None):
+            super().create(name, data, metadata=metadata)
+            return super().create(name, data, metadata=metadata)
+
+        def set_metadata(self, name, metadata, *, if_etag):
+            super().set_metadata(name, metadata, if_etag=if_etag)
+            return super().set_metadata(name, metadata, if_etag=if_etag)
+
+    rig = ControlRig()
+    rig.campaign.commit(A)
+    store = AsksTwice(rig.container)
+    plan = store_plan(store, rig.job, what="tiles", reason="r", tiles=[RedoTile(A, 1)], now=NOW)
+    assert advance(store, plan, plan.etag, 1) == store.info(plan.blob_name).etag
+    assert unfinished_plans(store, rig.job) == []
+
+
 def test_every_job_of_the_dataset_that_asks_the_tile_has_a_message():
     rig = ControlRig()
     rig.campaign.commit(A)
