@@ -20,7 +20,7 @@ from contract import log_lines
 log = structlog.get_logger()
 
 MOST_TRIED = 50
-"""Checkpoints looked at, the longest first: an attempt in a hundred leaves more than six."""
+"""Checkpoints tried, the longest first; what they go on from is not counted."""
 _BELOW_PREFIX = re.compile(r"[A-Za-z0-9._-]{1,64}/(\d{6})")
 
 
@@ -66,8 +66,9 @@ class Finder:
 
     def __init__(self, prefix: str, names: Iterable[str], header: Callable[[str], Part]) -> None:
         """`header`: reads one; NotUsable when it is none."""
-        self._names = longest_first(names, prefix)[:MOST_TRIED]
-        self._known = frozenset(self._names)
+        all_names = longest_first(names, prefix)
+        self._names = all_names[:MOST_TRIED]
+        self._known = frozenset(all_names)
         self._header = header
         self._read: dict[str, Part] = {}
         self._useless: set[str] = set()

@@ -14,7 +14,7 @@ OURS = {"cube": "1", "dtype": "fp32"}
 def part(first: int, finished: int, after: str = "", **fingerprint: str) -> Part:
     after = f"{PREFIX}{after}" if after else ""
     lengths = ((1,),) * (finished - first)
-    return Part(first, finished, 9, after, {**OURS, **fingerprint}, None, lengths, "0" * 64)
+    return Part(first, finished, 999, after, {**OURS, **fingerprint}, None, lengths, "0" * 64)
 
 
 def finder_of(parts: dict[str, Part]) -> Finder:
@@ -90,6 +90,13 @@ def test_names_that_are_no_checkpoints_of_the_tile_are_not_read():
         "staging/a/000009",
     ]
     assert longest_first(names, PREFIX) == [f"{PREFIX}a/000001"]
+
+
+def test_a_tile_of_many_hours_is_gone_on_from_however_many_checkpoints_come_before_the_last():
+    parts = {
+        f"a/{n:06d}": part(n - 1, n, f"a/{n - 1:06d}" if n > 1 else "") for n in range(1, 2 * MOST_TRIED)
+    }
+    assert found(parts)[0] == (f"a/{2 * MOST_TRIED - 1:06d}", 2 * MOST_TRIED - 1)
 
 
 def test_a_header_is_read_once_and_no_more_of_them_than_is_worth_it():
