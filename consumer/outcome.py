@@ -88,7 +88,6 @@ class Delivery:
     message: TileMessage
     """With all earlier deliveries accounted for."""
     is_solo: bool
-    reason: str = ""
 
 
 def judge_delivery(
@@ -110,9 +109,7 @@ def judge_delivery(
     if known.fruitless >= MAX_FRUITLESS_ATTEMPTS:
         last_cause = known.past[-1].cause if known.past else Cause.SILENT_DEATH
         return Poison(known, last_cause, f"no progress in {known.fruitless} attempts")
-    if deaths >= SUSPECT_AFTER_DEATHS or known.solo_deaths:
-        return Delivery(known, is_solo=True, reason=f"{deaths} workers vanished with it: it runs alone")
-    return Delivery(known, is_solo=False)
+    return Delivery(known, is_solo=deaths >= SUSPECT_AFTER_DEATHS or known.solo_deaths > 0)
 
 
 def ended_in_silence(message: TileMessage, delivery_count: int) -> bool:

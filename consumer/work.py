@@ -14,9 +14,9 @@ from typing import Any
 from consumer.checkpoints.blocks import Blocks
 from consumer.checkpoints.find import Finder
 from consumer.job_watch import JobCancelled
-from consumer.recipe import Plan, Prepared, Recipe, Written
+from consumer.recipe import Plan, Prepared, Recipe
 from contract.commit import CommitRecord
-from contract.errors import LeaseLost, Stopped, TilefleetError, WorkerUnfit
+from contract.errors import Stopped, TilefleetError, WorkerUnfit
 from contract.tile_message import TileMessage
 from contract.tile_queue import Received
 
@@ -79,7 +79,6 @@ class Work:
     save_by: float | None = None
     """time.monotonic() by when a stopped attempt's checkpoint must be stored; None: nobody said."""
     result: Any = None
-    written: Written | None = None
     commit: CommitRecord | None = None
     """The commit to publish: ours once uploaded, or the one that was there already."""
     is_done_before: bool = False
@@ -164,7 +163,3 @@ class Work:
                 return False
             self._is_claimed = True
             return True
-
-    @property
-    def has_lost_lease(self) -> bool:
-        return isinstance(self.stop_reason, LeaseLost)

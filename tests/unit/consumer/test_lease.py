@@ -113,7 +113,7 @@ def test_a_lease_that_somebody_else_has_ends_the_attempt():
     leases.now += 91
     (theirs,) = leases.plain.receive(1, 90)
     leases.keeper.renew_due(in_a_while(31))
-    assert work.has_lost_lease
+    assert isinstance(work.stop_reason, LeaseLost)
     assert leases.keeper.held() == []
     leases.plain.complete(theirs)
 
