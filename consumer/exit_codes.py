@@ -11,9 +11,9 @@ class ExitCode(IntEnum):
     DONE = 0
     """Nothing left to do, or drained as asked."""
     FAULT = 1
-    """A thread of ours died: a bug."""
+    """A thread of ours died, which is a bug, or the storage did not answer at the start: another start may help."""
     BAD_INPUT = 2
-    """A person's mistake, said in one sentence."""
+    """A person's mistake, or a storage that refuses us; said in one sentence."""
     EVICTED = 20
     """Left on an eviction notice."""
     UNFIT = 21
