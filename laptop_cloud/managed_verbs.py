@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -45,6 +46,20 @@ def add_managed_verbs(app: typer.Typer, order: Order) -> None:
     ) -> None:
         """List machines without their power state. Example: laptop-cloud lose-power-states 10"""
         print(order("lose-power-states", percent=percent, seconds=seconds))
+
+    @app.command()
+    def bill(
+        as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    ) -> None:
+        """Say what the controller's machines came to by the cloud's own meter. Example: laptop-cloud bill"""
+        figures = order("bill")
+        if as_json:
+            print(json.dumps(figures))
+            return
+        print(
+            f"{figures['machine_hours']:.4f} machine hours, {figures['compute_usd']:.6f} USD by this cloud's price "
+            f"list; {figures['disk_hours']:.4f} disk hours"
+        )
 
     @app.command()
     def hold(

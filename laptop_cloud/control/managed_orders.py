@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from typing import Any
 
 from contract.errors import BadInput
@@ -13,7 +14,7 @@ from laptop_cloud.resource_manager.sizes import REGIONS
 
 
 class ManagedOrders:
-    """Each answers with a sentence. BadInput and Problem say why an order cannot be carried out."""
+    """Each answers with a sentence, or with figures. BadInput and Problem say why an order cannot be carried out."""
 
     def __init__(self, managed: Managed) -> None:
         self._compute = managed.manager.compute
@@ -28,6 +29,7 @@ class ManagedOrders:
             "lose-power-states": self.lose_power_states,
             "throttle-machines": self.throttle_machines,
             "hold": self.hold,
+            "bill": self.bill,
         }
 
     def machine(self, name: str) -> Machine | None:
@@ -102,6 +104,9 @@ class ManagedOrders:
     def throttle_machines(self, seconds: float) -> str:
         self._throttle.close(seconds)
         return f"every request about machines is answered 429 for {seconds:g} s"
+
+    def bill(self) -> dict[str, float]:
+        return asdict(self._compute.bill())
 
     def hold(self, vm: str | None, tiles: int) -> str:
         """`vm` None: all."""

@@ -128,7 +128,7 @@ class Controlled:
     def check_nothing_left_behind(self) -> None:
         """DrillFailed names what is billed, or belongs to nobody."""
         with self.made.manager.compute.at_this_moment() as world:
-            billed = [name for name, machine in world.machines.items() if machine.billed_until is not None]
+            billed = [name for name, machine in world.machines.items() if machine.is_billed]
             leaked = [
                 name for name, one in world.attached.items() if one.machine.lower() not in world.machines
             ]

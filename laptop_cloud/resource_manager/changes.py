@@ -124,7 +124,9 @@ class Ways:
                 self.backend.shut_down(machine)
             self.backend.remove(machine)
 
-        return Change("delete", [], self.now + self.delays.delete_seconds, None, deed, is_deed_first=True)
+        # Its hardware goes at once when nobody is told; else it is paid for until it is gone.
+        steps = [] if is_told else [(self.now, PowerState.DEALLOCATING)]
+        return Change("delete", steps, self.now + self.delays.delete_seconds, None, deed, is_deed_first=True)
 
     def again(self, machine: Machine, verb: str) -> Change:
         """What was under way when the cloud ended, from its beginning."""

@@ -11,11 +11,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from laptop_cloud.resource_manager import attachments
+from laptop_cloud.resource_manager import attachments, meter
 from laptop_cloud.resource_manager.backend import Backend
 from laptop_cloud.resource_manager.capacity import Capacity
 from laptop_cloud.resource_manager.changes import Delays, Ways
 from laptop_cloud.resource_manager.cloud_clock import CloudClock
+from laptop_cloud.resource_manager.meter import Bill
 from laptop_cloud.resource_manager.movement import Movement
 from laptop_cloud.resource_manager.order import Order
 from laptop_cloud.resource_manager.problems import Failure, busy, conflict, no_capacity, not_found
@@ -172,6 +173,11 @@ class Compute:
                 and not self._movement.is_moving(machine.name)
             ]
 
+    def bill(self) -> Bill:
+        """What all machines, those that are gone too, came to until now, in hours of this cloud's clients."""
+        with self.at_this_moment() as world:
+            return meter.bill(world, self.clock.speed)
+
     def close(self) -> None:
         """Let what is being done come to its end."""
         self._movement.close()
@@ -193,6 +199,7 @@ class Compute:
     def _place(self, order: Order) -> Machine:
         reals = sum(machine.kind is Kind.REAL for machine in self.world.machines.values())
         is_real = self._backends.real is not None and reals < self._plan.real_machines
+        now = self.clock.now()
         machine = Machine(
             name=order.name,
             group=order.group,
@@ -200,8 +207,10 @@ class Compute:
             model=order.model,
             tags=order.tags,
             vm_id=str(uuid.uuid4()),
-            created=self.clock.now(),
+            created=now,
+            metered_until=now,
             kind=Kind.REAL if is_real else Kind.HOLLOW,
+            user_data=order.user_data if is_real else "",
         )
         attachments.make(self.world, machine, order.interfaces)
         self.world.machines[order.name.lower()] = machine
@@ -246,8 +255,7 @@ class Compute:
             if known.status is Status.IN_PROGRESS
         }
         for key, machine in list(self.world.machines.items()):
-            if machine.billed_until is not None:
-                machine.billed_until = self.clock.now()  # nobody paid for a cloud that did not run
+            machine.metered_until = self.clock.now()  # nobody paid for a cloud that did not run
             ways, operation = self._ways(machine), under_way.get(key)
             if operation is not None:
                 way = ways.again(machine, operation.verb)

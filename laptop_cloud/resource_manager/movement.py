@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from laptop_cloud.resource_manager import attachments
+from laptop_cloud.resource_manager import attachments, meter
 from laptop_cloud.resource_manager.changes import Change
 from laptop_cloud.resource_manager.cloud_clock import CloudClock
 from laptop_cloud.resource_manager.records import (
@@ -21,8 +21,6 @@ from laptop_cloud.resource_manager.records import (
 )
 
 FORGET_OPERATIONS_SECONDS = 3600.0
-WITH_HARDWARE = frozenset({PowerState.STARTING, PowerState.RUNNING, PowerState.STOPPING, PowerState.STOPPED})
-"""Paid for."""
 DEEDS_AT_A_TIME = 8
 
 
@@ -85,16 +83,14 @@ class Movement:
         machine.provisioning = FAILED if failure else SUCCEEDED
         self._set_power(machine, change.before if failure else change.arrives or PowerState.NONE, at)
         if change.arrives is None and not failure:
-            self._world.gone_billed_seconds += machine.billed_seconds
+            meter.remember(self._world, machine)
             attachments.release(self._world, machine)
             del self._world.machines[machine.name.lower()]
 
     def _set_power(self, machine: Machine, power: PowerState, at: float) -> None:
-        if machine.billed_until is not None:
-            machine.billed_seconds += at - machine.billed_until
+        meter.count(machine, at)
         self._world.edits += 1
         machine.power = power
-        machine.billed_until = at if power in WITH_HARDWARE else None
 
     def _record(self, machine: Machine, verb: str) -> Operation:
         self._world.edits += 1

@@ -30,6 +30,8 @@ class Order:
     """`properties`, without what is never given back."""
     interfaces: tuple[Mapping[str, Any], ...]
     """Network interfaces to be made with it."""
+    user_data: str = ""
+    """For its first boot, base64; never given back."""
 
 
 def read_order(name: str, group: str, body: object) -> Order:
@@ -57,7 +59,15 @@ def read_order(name: str, group: str, body: object) -> Order:
             "A virtual machine must have at least one network interface: it has none.",
         )
     return Order(
-        name, group, location, size, is_spot, _tags(content.get("tags")), _kept(properties), interfaces
+        name,
+        group,
+        location,
+        size,
+        is_spot,
+        _tags(content.get("tags")),
+        _kept(properties),
+        interfaces,
+        str(_mapping(properties.get("osProfile", {}), "osProfile").get("customData", "")),
     )
 
 

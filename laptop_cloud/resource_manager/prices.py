@@ -73,19 +73,25 @@ def reading(text: str) -> Callable[[Item], bool]:
 
 def all_items() -> Iterator[Item]:
     """Every price there is."""
-    for number, region in enumerate(REGIONS):
+    for region in REGIONS:
         for size in SIZES.values():
-            factor = 1 + number * REGION_STEP
-            yield from _of_size(size, region, factor)
+            yield from _of_size(size, region)
 
 
-def _of_size(size: Size, region: str, factor: float) -> Iterator[Item]:
+def usd_per_hour(size: Size, region: str, *, is_spot: bool) -> float:
+    """Of a Linux machine."""
+    first = size.spot_usd_per_hour if is_spot else size.usd_per_hour
+    return first * (1 + REGIONS.index(region) * REGION_STEP)
+
+
+def _of_size(size: Size, region: str) -> Iterator[Item]:
     for system, dearer in (("", 1.0), (" Windows", WINDOWS_FACTOR)):
-        yield _item(size, region, "", system, size.usd_per_hour * factor * dearer)
+        regular = usd_per_hour(size, region, is_spot=False) * dearer
+        yield _item(size, region, "", system, regular)
         if size.can_be_spot:
-            spot = size.spot_usd_per_hour * factor * dearer
+            spot = usd_per_hour(size, region, is_spot=True) * dearer
             yield _item(size, region, " Spot", system, spot)
-            yield _item(size, region, " Low Priority", system, size.usd_per_hour * factor * dearer * 0.4)
+            yield _item(size, region, " Low Priority", system, regular * 0.4)
             yield _item(size, region, " Spot", system, spot, type_="DevTestConsumption")
 
 

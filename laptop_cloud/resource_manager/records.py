@@ -23,6 +23,10 @@ class PowerState(StrEnum):
     DEALLOCATED = "deallocated"
 
 
+WITH_HARDWARE = frozenset({PowerState.STARTING, PowerState.RUNNING, PowerState.STOPPING, PowerState.STOPPED})
+"""Paid for."""
+
+
 class Kind(StrEnum):
     """What stands behind a machine."""
 
@@ -46,16 +50,24 @@ class Machine:
     created: float
     """Cloud seconds, as all times here."""
     kind: Kind = Kind.HOLLOW
+    user_data: str = ""
+    """For its first boot, base64; a hollow one never reads it."""
     power: PowerState = PowerState.NONE
     provisioning: str = CREATING
     failure_code: str = ""
     failure_text: str = ""
     since: float = 0.0
     """When its provisioning state last changed."""
+    metered_until: float = 0.0
+    """Up to when the two meters below have counted."""
     billed_seconds: float = 0.0
-    """With its hardware, up to `billed_until`."""
-    billed_until: float | None = None
-    """None: it has no hardware."""
+    """With its hardware."""
+    disk_seconds: float = 0.0
+    """With its disk: since it was ordered."""
+
+    @property
+    def is_billed(self) -> bool:
+        return self.power in WITH_HARDWARE
 
     @property
     def size(self) -> str:
@@ -112,6 +124,18 @@ class Operation:
 
 
 @dataclass(slots=True)
+class Metered:
+    """What machines of one offer used, in cloud seconds."""
+
+    location: str
+    size: str
+    is_spot: bool
+    billed_seconds: float = 0.0
+    """With their hardware."""
+    disk_seconds: float = 0.0
+
+
+@dataclass(slots=True)
 class World:
     """Everything that survives a restart of the cloud."""
 
@@ -123,7 +147,7 @@ class World:
     operations: dict[str, Operation] = field(default_factory=dict)
     others_vcpus: dict[str, int] = field(default_factory=dict)
     """Spot vCPUs that somebody else uses, by region."""
-    gone_billed_seconds: float = 0.0
-    """Of machines that were deleted."""
+    gone: list[Metered] = field(default_factory=list)
+    """What machines that were deleted had used; one row for all of the same offer."""
     edits: int = 0
     """How often anything changed, so that what did not change is not saved again."""

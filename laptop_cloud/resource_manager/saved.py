@@ -12,13 +12,14 @@ from laptop_cloud.resource_manager.records import (
     Attached,
     Kind,
     Machine,
+    Metered,
     Operation,
     PowerState,
     Status,
     World,
 )
 
-VERSION = 1
+VERSION = 2
 
 
 def save(path: Path, world: World) -> None:
@@ -44,11 +45,12 @@ def load(path: Path) -> World:
     world = World(**content)
     world.machines = {key: _machine(value) for key, value in content["machines"].items()}
     world.attached = {key: Attached(**value) for key, value in content["attached"].items()}
+    world.gone = [Metered(**value) for value in content["gone"]]
     world.operations = {key: _operation(value) for key, value in content["operations"].items()}
     return world
 
 
-def _fields(record: World | Machine | Attached | Operation) -> dict[str, Any]:
+def _fields(record: World | Machine | Attached | Metered | Operation) -> dict[str, Any]:
     """Not copied, as asdict does: thousands of machines are saved while the cloud holds its breath."""
     return {field.name: getattr(record, field.name) for field in fields(record)}
 

@@ -191,7 +191,8 @@ def test_only_time_with_hardware_is_billed(rig):
     assert machine.billed_seconds == pytest.approx(48 + 40)
     rig.compute.delete("a-0001", GROUP)
     rig.wait(30)
-    assert rig.world.gone_billed_seconds == machine.billed_seconds
+    (gone,) = rig.world.gone
+    assert gone.billed_seconds == machine.billed_seconds
 
 
 def test_a_cloud_that_is_started_again_has_its_machines_and_goes_on_with_them(rig, tmp_path):
