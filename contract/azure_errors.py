@@ -13,6 +13,7 @@ from azure.core.exceptions import (
     ServiceResponseError,
 )
 
+from contract.broken_connection import MAX_REASON_CHARACTERS, broken_connection
 from contract.errors import (
     AlreadyExists,
     Changed,
@@ -44,7 +45,7 @@ _WHAT_NEXT: dict[type[TilefleetError], str] = {
     StorageUnavailable: "try again later",
     NotAllowed: "check the credential and its roles (Storage Queue/Blob Data Contributor)",
     Changed: "read it again",
-    LeaseLost: "somebody else has the message, touch nothing",
+    LeaseLost: "somebody else has the message or the answer to us was lost, touch nothing",
 }
 
 
@@ -63,9 +64,11 @@ def _translation(error: AzureError, action: str, target: str) -> TilefleetError:
         came_back = f"{error.status_code} {error_code(error) or error.reason or ''}".strip()
     else:
         kind = _kind_without_answer(error)
-        # Connection errors name host and port; the text can be long and never holds the key.
-        was_sent = "no request was sent" if kind is NotAllowed else "no answer"
-        came_back = f"{was_sent} ({str(error)[:160]})"
+        if kind is StorageUnavailable:
+            return kind(f"{action} {target}: {broken_connection(error)}")
+        # The text can be long and never holds the key.
+        was_sent = "no request was sent" if kind is NotAllowed else "the answer is of no use"
+        came_back = f"{was_sent} ({str(error)[:MAX_REASON_CHARACTERS]})"
     next_step = _WHAT_NEXT.get(kind, "")
     return kind(f"{action} {target}: {came_back}" + (f"; {next_step}" if next_step else ""))
 

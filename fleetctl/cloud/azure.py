@@ -17,6 +17,7 @@ from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpRes
 from azure.core.rest import HttpRequest
 from azure.mgmt.compute.models import VirtualMachine
 
+from contract.broken_connection import broken_connection
 from fleetctl.cloud.api_errors import Answer, read_answer, refused
 from fleetctl.cloud.clients import RatesSeen, compute_client
 from fleetctl.cloud.create_body import FLEET_TAG, NETWORK_API_VERSION, vm_body
@@ -219,7 +220,7 @@ def _calling(doing: str, *, is_create: bool = False) -> Iterator[None]:
             raise Refused(Refusal.TROUBLE, "", f"{doing}: {_first_line(error)}") from error
         raise refused(answer, doing, is_create=is_create) from error
     except AzureError as error:
-        raise Refused(Refusal.TROUBLE, "", f"{doing}: no answer ({_first_line(error)})") from error
+        raise Refused(Refusal.TROUBLE, "", f"{doing}: {broken_connection(error)}") from error
 
 
 def _answer_in(error: HttpResponseError) -> Answer | None:
