@@ -7,7 +7,6 @@ the lease is measured by the clock that counts suspension, from before the renew
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -16,6 +15,7 @@ import structlog
 from contract import artifact_names
 from contract.blob_store import BlobLease, BlobStore
 from contract.errors import AlreadyExists, BadInput, NotFound, StorageError, TilefleetError
+from fleetctl.suspension_clock import seconds_with_suspension
 
 log = structlog.get_logger()
 
@@ -26,11 +26,6 @@ MAX_NAME_BYTES = 1024
 
 class NotLeading(TilefleetError):
     """The lease ran out or somebody else has it: this process must not touch anything any more."""
-
-
-def seconds_with_suspension() -> float:
-    """A clock that goes on while the machine sleeps."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 class Leader:
