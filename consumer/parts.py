@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import errno
-import re
-import socket
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
 from consumer.cancelled import CancelledWork
 from consumer.checkpoints.keep import Checkpoints
@@ -28,8 +24,10 @@ from consumer.load import LoadMeter
 from consumer.notices.drain_request import DrainRequest
 from consumer.notices.halt_file import HaltFile
 from consumer.notices.signals import SignalNotice
+from consumer.own_names import boot_id, host_name
 from consumer.patience import Patience
 from consumer.prefetch import ByteBudget
+from consumer.receiving import Receiving
 from consumer.recent_lines import RecentLines
 from consumer.report import Identity, Reporter
 from consumer.second_attempts import SecondAttempts
@@ -52,7 +50,6 @@ from contract.ledger import LedgerWriter
 
 LOOKS_PER_LEASE = 3
 """At the tail, by an idle worker."""
-DISK_FAULTS = frozenset({errno.EROFS, errno.EIO, errno.ENOSPC, errno.EDQUOT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,22 +229,29 @@ def build_worker(
     """The parts with their threads, not started yet. `notices`: what the cloud told this machine so far."""
     settings = parts.state.settings
     halt = HaltFile(settings.halt_file, settings.grace_seconds)
+    receiving = Receiving(
+        parts.state,
+        parts.receive,
+        parts.second_attempts,
+        parts.intake,
+        is_finished=is_finished,
+        most_received=most_received,
+    )
     return Worker(
         parts.state,
-        receive=parts.receive,
+        receiving=receiving,
         steps=parts.steps,
         keeper=parts.keeper,
         budget=parts.budget,
         reporter=parts.reporter,
         leaving=parts.leaving,
-        health=parts.health,
-        cancelled=parts.cancelled,
-        second_attempts=parts.second_attempts,
-        drain=parts.drain,
-        intake=parts.intake,
-        told=[halt.look, notices, lambda: signals.departure(settings.grace_seconds)],
-        is_finished=is_finished,
-        most_received=most_received,
+        watches={
+            "health": parts.health.run,
+            "drain": parts.drain.run,
+            "intake": parts.intake.run,
+            "cancelled": parts.cancelled.run,
+        },
+        told=[halt.look, notices, lambda: signals.departure(settings.grace_seconds), parts.drain.look],
         end_process=end_process,
     )
 
@@ -288,16 +292,3 @@ def machine(settings: Settings, stac_url: str) -> Machine:
         threads=settings.threads,
         cubes_folder=settings.cubes_folder,
     )
-
-
-def host_name() -> str:
-    """This machine's own name, of the characters that can name a machine in the storage."""
-    return re.sub(r"[^A-Za-z0-9.-]", "-", socket.gethostname()).strip(".-")[:60] or "machine"
-
-
-def boot_id() -> str:
-    """Of this machine's current boot, as the kernel names it."""
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-    except OSError:
-        return "unknown"

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import socket
 import sys
 import threading
-import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -28,23 +26,23 @@ from consumer.notices.poller import NoticePoller
 from consumer.notices.signals import SignalNotice
 from consumer.orders import Orders
 from consumer.own_machine import RESOURCE_MANAGER, OwnMachine
-from consumer.parts import Parts, boot_id, build_parts, build_worker, host_name, machine
+from consumer.own_names import boot_id, host_name, worker_name
+from consumer.parts import Parts, build_parts, build_worker, machine
 from consumer.recent_lines import RecentLines
 from consumer.selftest import NO_CATALOGUE, machine_checks, recipe_check, report, running_checks
 from consumer.settings import Settings
 from consumer.slot_process import slot_arguments, slot_command, slot_environ, start_slot
 from consumer.slots import Slot, plan_slots
 from consumer.supervisor import KILL_AFTER_GRACE_SECONDS, Supervisor
-from consumer.worker import UNTIL_EMPTY_CHECK_SECONDS
+from consumer.until_empty import all_explained, nothing_waits
 from contract.azure_clients import AzureClients, storage_endpoints
 from contract.blob_store import BlobStore
 from contract.blob_stores.azure import AzureBlobStore
-from contract.completion import CompletionWatch
-from contract.errors import BadInput, NotFound
+from contract.errors import BadInput
 from contract.eviction import record_eviction
 from contract.fleet import FLEET_VARIABLE, Fleet, choose_fleet
 from contract.fleet_queues import FleetQueues
-from contract.job_store import list_jobs, read_job
+from contract.job_store import read_job
 from contract.log_lines import set_up_logging
 from contract.queue_names import queue_names
 from contract.service_manager import ALIVE, READY, STOPPING, tell_service_manager
@@ -68,7 +66,7 @@ def run_worker(
     """Run one worker of a fleet in this process."""
     settings = Settings.from_env(os.environ, **given)
     fleet, store, queues = open_fleet(fleet_name, settings, job)
-    worker = worker_name(settings)
+    worker = settings.worker or worker_name(socket.gethostname(), os.getpid())
     recent = RecentLines()
     set_up_logging(bound={"worker": worker}, also=[recent])
     settings = with_machine(settings, fleet)
@@ -113,7 +111,7 @@ def run_slots(
     settings = Settings.from_env(os.environ, **given)
     slots = plan_slots(asked, cores_in_order(), slot_gpus(os.environ), settings.memory_bytes)
     fleet, store, _ = open_fleet(fleet_name, settings, job)  # a mistake is said once, and not by every slot
-    name = worker_name(settings)
+    name = settings.worker or worker_name(socket.gethostname(), os.getpid())
     set_up_logging(bound={"worker": name})
     signals = SignalNotice()
     signals.install()
@@ -259,16 +257,6 @@ def open_fleet(
     return fleet, store, queues
 
 
-def worker_name(settings: Settings) -> str:
-    """As set, or one that nobody else has at this moment."""
-    return settings.worker or default_name(socket.gethostname(), os.getpid())
-
-
-def default_name(host: str, pid: int) -> str:
-    """A name of the characters that heartbeats and messages take, whatever the host is called."""
-    return f"{re.sub(r'[^A-Za-z0-9.-]', '-', host).strip('.-')[:60] or 'worker'}-{pid}"
-
-
 def check_folder(folder: Path) -> None:
     """BadInput for a folder that cannot be used; a disk that fails is another matter."""
     try:
@@ -279,30 +267,3 @@ def check_folder(folder: Path) -> None:
         if error.errno in DISK_FAULTS:
             return  # no mistake of a person: the look at the machine finds it again, and the worker is unfit
         raise BadInput(f"{folder} cannot be written: {error.strerror}; name another folder") from error
-
-
-def nothing_waits() -> bool:
-    """For `consumer once`: asked when a receive brought nothing, which is the answer."""
-    return True
-
-
-def all_explained(store: BlobStore, job: str | None) -> Callable[[], bool]:
-    """Whether all asked tiles (of one job, or of all) are committed or explained, looked up now and then."""
-    checked_at = float("-inf")
-    watches: dict[str, CompletionWatch] = {}
-
-    def is_finished() -> bool:
-        nonlocal checked_at
-        if time.monotonic() - checked_at < UNTIL_EMPTY_CHECK_SECONDS:
-            return False
-        checked_at = time.monotonic()
-        try:
-            ids = [job] if job is not None else [record.id for record in list_jobs(store)]
-            for job_id in ids:
-                if job_id not in watches:
-                    watches[job_id] = CompletionWatch(store, job_id)
-            return all(watches[job_id].is_complete() for job_id in ids)
-        except NotFound:
-            return False  # a job is being written at this moment
-
-    return is_finished

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from consumer.parts import boot_id, host_name
+from consumer.own_names import boot_id, host_name, worker_name
 from consumer.settings import Settings
-from consumer.wiring import DEAD_MAN_SECONDS, TOLD_TO_SLOTS, check_folder, default_name, with_machine
+from consumer.wiring import DEAD_MAN_SECONDS, TOLD_TO_SLOTS, check_folder, with_machine
 from contract.errors import BadInput
 from contract.fleet import Fleet
 from contract.heartbeat import WORKER_PATTERN
@@ -30,7 +30,7 @@ def test_a_folder_that_cannot_be_is_named(tmp_path):
 
 @pytest.mark.parametrize("host", ["vm-1.internal", "mein_rechner", "größe", "", "-x-", "h" * 300])
 def test_every_host_gives_a_name_that_can_be_reported(host):
-    assert WORKER_PATTERN.fullmatch(default_name(host, 4_194_304))
+    assert WORKER_PATTERN.fullmatch(worker_name(host, 4_194_304))
 
 
 AZURE = Fleet("f", "azure", "here", "https://a.example/q", "https://a.example/b", "c")

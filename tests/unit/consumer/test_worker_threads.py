@@ -204,7 +204,7 @@ def test_lost_leases_make_no_room_while_their_downloads_still_run(world):
     works = running.parts.keeper.held()
     for work in works:
         running.parts.keeper.release(work)
-    assert running.worker._room() == 0
+    assert running.worker._receiving.room() == 0
     for work in works:
         work.end_early(LeaseLost("somebody else has it"))
     until(lambda: not set(works) & set(running.parts.state.in_hand()), "both to end")
