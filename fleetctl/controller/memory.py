@@ -71,8 +71,6 @@ class OfferMemory:
     reason: str = ""
     probe: str = ""
     """The machine that is being started to find out whether there is room again; empty: none."""
-    room: int | None = None
-    """How many may be started before the next tick, after a probe got through; None: no limit."""
     trouble: str = ""
     """What a person must mend there: quota, a role, an image; empty: it is only sold out, or open."""
 

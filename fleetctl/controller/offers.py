@@ -12,16 +12,13 @@ from dataclasses import replace
 from fleetctl.controller.memory import OfferMemory
 from fleetctl.controller.policy import Offer
 
-FIRST_PROBE_SECONDS = 85.0
-PROBE_SECONDS = 100.0
+PROBE_SECONDS = 120.0
 """Between two probes in the first quarter of an hour: capacity mostly returns within minutes."""
-PATIENT_PROBES = 9
+PATIENT_PROBES = 8
 LONGEST_PROBE_SECONDS = 900.0
 PROBE_GROWTH = 1.5
-JITTER_SHARE = 0.05
+JITTER_SHARE = 0.02
 TROUBLE_SECONDS = 1800.0
-FIRST_ROOM = 33
-"""Starts in the tick after a probe got through; then as many as are wanted."""
 MASS_EVICTION = 3
 """So many machines of one offer gone in one tick: where they were there is no room now."""
 
@@ -47,8 +44,10 @@ def refused(offer: Offer, memory: OfferMemory, now: float, reason: str) -> Offer
     refusals = memory.refusals + (memory.refused_at != now or memory.refusals == 0)
     growth = PROBE_GROWTH ** max(0, refusals - PATIENT_PROBES)
     pause = min(PROBE_SECONDS * growth, LONGEST_PROBE_SECONDS)
-    until = now + pause * (1 + JITTER_SHARE * _unit(offer, refusals))
-    return OfferMemory(refused_at=now, refusals=refusals, closed_until=until, reason=reason)
+    # From when the probe was due: the wait for the next tick would add up over many probes.
+    since = memory.closed_until if 0 < now - memory.closed_until < pause else now
+    until = since + pause * (1 + JITTER_SHARE * _unit(offer, refusals))
+    return replace(memory, refused_at=now, refusals=refusals, closed_until=until, reason=reason, probe="")
 
 
 def in_trouble(memory: OfferMemory, now: float, reason: str) -> OfferMemory:
@@ -64,22 +63,25 @@ def in_trouble(memory: OfferMemory, now: float, reason: str) -> OfferMemory:
 
 def lost_many(offer: Offer, memory: OfferMemory, now: float, count: int) -> OfferMemory:
     """A mass eviction: doubtful, though nobody was refused yet."""
-    until = now + FIRST_PROBE_SECONDS * (1 + JITTER_SHARE * _unit(offer, 0))
+    if memory.closed_until > now:
+        return memory  # the rest of them: the first probe is due already
+    until = now + PROBE_SECONDS * (1 + JITTER_SHARE * _unit(offer, 0))
     return replace(memory, closed_until=until, reason=f"{count} machines evicted at once", probe="")
 
 
-def room(memory: OfferMemory, now: float) -> int | None:
-    """How many machines may be started there now; None: as many as are wanted."""
-    if memory.closed_until == 0.0:
-        return memory.room
-    return 0 if memory.probe or now < memory.closed_until else 1
+def is_open(memory: OfferMemory) -> bool:
+    """May as many machines as are wanted be started there?"""
+    return memory.closed_until == 0.0
 
 
-def taken(memory: OfferMemory, name: str) -> OfferMemory:
-    """That machine is started there now: one less, or the probe."""
-    if memory.closed_until > 0.0:
-        return probing(memory, name)
-    return memory if memory.room is None else replace(memory, room=memory.room - 1)
+def may_start(memory: OfferMemory, now: float) -> bool:
+    """May a machine be started there now, and if only as the probe?"""
+    return is_open(memory) or (not memory.probe and now >= memory.closed_until)
+
+
+def started(memory: OfferMemory, name: str) -> OfferMemory:
+    """That machine is started there now; where it is doubtful, as the probe."""
+    return memory if is_open(memory) else probing(memory, name)
 
 
 def probing(memory: OfferMemory, name: str) -> OfferMemory:
@@ -88,16 +90,12 @@ def probing(memory: OfferMemory, name: str) -> OfferMemory:
 
 
 def got_through(memory: OfferMemory) -> OfferMemory:
-    """The probe starts: there is room for some, and in the next tick for all."""
-    return OfferMemory(refused_at=memory.refused_at, room=FIRST_ROOM)
-
-
-def widened(memory: OfferMemory) -> OfferMemory:
-    """Nothing was refused since: no limit any more."""
+    """The probe starts: as many as are wanted may. Should there be no room for all, the first one refused stops
+    the others of its tick (`act.py`)."""
     return OfferMemory(refused_at=memory.refused_at)
 
 
 def _unit(offer: Offer, refusals: int) -> float:
-    """0..1, the same for the same input: controllers of two fleets do not probe in step."""
+    """0..1, the same for the same input: two offers are not probed in step."""
     digest = hashlib.sha256(f"{offer} {refusals}".encode()).digest()
     return int.from_bytes(digest[:4], "big") / 2**32

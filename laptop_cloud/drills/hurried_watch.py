@@ -16,7 +16,7 @@ from fleetctl.controller.rules import carry_out, follow
 
 SHORTEST_SECONDS = 1.0
 HURRIED: Mapping[ModuleType, Sequence[str]] = {
-    offers: ("FIRST_PROBE_SECONDS", "PROBE_SECONDS", "LONGEST_PROBE_SECONDS", "TROUBLE_SECONDS"),
+    offers: ("PROBE_SECONDS", "LONGEST_PROBE_SECONDS", "TROUBLE_SECONDS"),
     follow: ("LISTING_LAG_SECONDS", "START_LAG_SECONDS"),
     carry_out: ("REPEAT_SECONDS",),
     daemon: ("LEAD_POLL_SECONDS",),

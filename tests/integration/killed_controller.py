@@ -47,7 +47,7 @@ def policy(fleet: str) -> Policy:
 def run_controller(orders: Orders) -> None:
     """Until it is killed, or nothing is left to do."""
     follow.LISTING_LAG_SECONDS = follow.START_LAG_SECONDS = carry_out.REPEAT_SECONDS = PATIENCE_SECONDS
-    offers.FIRST_PROBE_SECONDS = PATIENCE_SECONDS  # after a mass eviction
+    offers.PROBE_SECONDS = PATIENCE_SECONDS  # after a mass eviction
     clients = AzureClients(storage_endpoints(orders.fleet))
     names = queue_names(orders.fleet.name)
     stop = threading.Event()

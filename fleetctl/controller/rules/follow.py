@@ -98,9 +98,7 @@ def _open_offers(draft: Draft) -> None:
     that reports, since a machine whose system never comes up can be started as often as one likes."""
     machines = {machine.name: machine for machine in draft.machines()}
     for offer, memory in list(draft.offers.items()):
-        if memory.room is not None:
-            draft.offers[offer] = offers.widened(memory)
-        elif memory.probe:
+        if memory.probe:
             probing = draft.vms.get(memory.probe)
             asked = machines.get(memory.probe)
             if asked is not None and (asked.live if memory.trouble else asked.is_billed):

@@ -79,7 +79,7 @@ def _serves_better_elsewhere(draft: Draft, machine: Machine, taken: Counter[str]
     return any(
         pool.offer != here
         and (pool.offer.region, pool.offer.priority) == (here.region, here.priority)
-        and offers.room(draft.offer(pool.offer), draft.now) is None
+        and offers.is_open(draft.offer(pool.offer))
         and taken[pool.name] < pool.max_vms
         for pool in draft.policy.pools
     )

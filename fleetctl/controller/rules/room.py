@@ -51,10 +51,10 @@ class Room:
     def start(self, offer: Offer, name: str) -> bool:
         """May that machine be started now? If so it is counted, or is the probe of an offer that is doubtful."""
         memory, cost = self._draft.offer(offer), self._cost(offer)
-        if cost > self._usd or offers.room(memory, self._draft.now) == 0:
+        if cost > self._usd or not offers.may_start(memory, self._draft.now):
             return False
         self._usd -= cost
-        self._draft.offers[offer] = offers.taken(memory, name)
+        self._draft.offers[offer] = offers.started(memory, name)
         return True
 
     def _cost(self, offer: Offer) -> float:

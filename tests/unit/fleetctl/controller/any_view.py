@@ -116,7 +116,6 @@ offer_memories = st.builds(
     closed_until=st.sampled_from([0.0, NOW - 10, NOW + 60]),
     reason=st.just("sold out"),
     probe=st.sampled_from(["", *NAMES]),
-    room=st.sampled_from([None, 0, 1, 33]),
     trouble=st.sampled_from(["", "quota"]),
 )
 memories = st.builds(

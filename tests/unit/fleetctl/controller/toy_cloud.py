@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from contract.heartbeat import WorkerState
@@ -83,7 +84,11 @@ class ToyCloud:
         self._work()
         decision = decide(self.snapshot(), self.memory, self.policy)
         self.memory = decision.memory
-        for action in decision.actions:
+        self._carry_out(decision.actions)
+        return list(decision.actions)
+
+    def _carry_out(self, actions: Iterable[Action]) -> None:
+        for action in actions:
             if self.dies_after == 0:
                 self.dies_after = None
                 self.memory = decode_memory(encode_memory(self.memory))
@@ -91,7 +96,6 @@ class ToyCloud:
             if self.dies_after is not None:
                 self.dies_after -= 1
             self._call(action)
-        return list(decision.actions)
 
     def ticks(self, count: int) -> None:
         for _ in range(count):
