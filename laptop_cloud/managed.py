@@ -8,15 +8,19 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
+import tomllib
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from contract.azure_clients import AzureClients, storage_endpoints
 from contract.blob_stores.azure import AzureBlobStore
-from contract.fleet import RUNNING_FILE, running_toml
+from contract.fleet import FLEET_VARIABLE, RUNNING_FILE, Fleet, parse_fleet, running_toml
+from fleetctl.cloud.user_data import fleet_toml
 from fleetctl.controller.policy import Patience
 from laptop_cloud.cloud import LaptopCloud, vm_environ, write_atomically
+from laptop_cloud.machines import cloud_init
 from laptop_cloud.machines.room import MachineRoom
 from laptop_cloud.machines.vm import VmSpec
 from laptop_cloud.resource_manager import server
@@ -31,7 +35,11 @@ from laptop_cloud.resource_manager.server import ResourceManager
 
 STATE_FILE = "resource-manager.json"
 RESOURCE_MANAGER_VARIABLE = "TILEFLEET_CONSUMER_RESOURCE_MANAGER_URL"
-SLOTS_TAG = "tilefleet-slots"
+SLOTS_VARIABLE = "SLOTS"
+OWN_VARIABLES = frozenset(
+    {"TILEFLEET_CONSUMER_DEVICE", "TILEFLEET_CONSUMER_CACHE_FOLDER", "TILEFLEET_CONSUMER_SCRATCH_FOLDER"}
+)
+"""Of what user data says, what a laptop's machine has of its own: its disks, and no GPU whatever its size."""
 REPORT_SECONDS = 5.0
 URL_LIMIT_SECONDS = 60.0
 RESTART_SECONDS = 10.0
@@ -74,7 +82,9 @@ def machines(cloud: LaptopCloud, room: MachineRoom, plan: ManagedPlan) -> Iterat
     clock = CloudClock(plan.speed)
     hollow = HollowMachines(clock)
     url: Future[str] = Future()  # machines of an earlier run boot while it is still unknown
-    real = RealMachines(room, lambda machine: _spec(cloud, plan, url.result(URL_LIMIT_SECONDS), machine))
+    real = RealMachines(
+        room, lambda machine: _spec(cloud, plan, room, url.result(URL_LIMIT_SECONDS), machine)
+    )
     quotas = Quotas(spot_vcpus=max(Quotas().spot_vcpus, plan.most_machines * VCPUS))
     with contextlib.ExitStack() as stack:
         stack.enter_context(_reports(cloud, hollow))
@@ -100,18 +110,38 @@ def _patience(speed: float) -> str:
     return f"[patience]\ntick_seconds = {tick_seconds:g}\nidle_grace_seconds = {grace_seconds:g}\n"
 
 
-def _spec(cloud: LaptopCloud, plan: ManagedPlan, url: str, machine: Machine) -> VmSpec:
+def _spec(cloud: LaptopCloud, plan: ManagedPlan, room: MachineRoom, url: str, machine: Machine) -> VmSpec:
+    told = _first_boot(cloud, room.system_disk(machine.name), machine)
     environ = vm_environ(cloud.home, min(plan.real_machines, plan.most_machines))
     return VmSpec(
         machine.name,
-        slots=int(machine.tags.get(SLOTS_TAG, "1")),
+        slots=int(told.pop(SLOTS_VARIABLE, "1")),
         # A dead man's switch must end the machine that this cloud bills, and never ask a real one.
-        environ={**environ, RESOURCE_MANAGER_VARIABLE: url, **plan.worker_environ},
+        environ={**told, **environ, RESOURCE_MANAGER_VARIABLE: url, **plan.worker_environ},
         size=machine.size,
         location=machine.location,
         tags=machine.tags,
         restart_seconds=RESTART_SECONDS / max(1.0, plan.speed),
     )
+
+
+def _first_boot(cloud: LaptopCloud, disk: Path, machine: Machine) -> dict[str, str]:
+    """Write what the machine's user data says onto its disk; the variables of its workers. One without user data
+    works for the laptop cloud's own fleet."""
+    files = cloud_init.written_files(machine.user_data)
+    variables = cloud_init.service_variables(files)
+    if (path := variables.get(FLEET_VARIABLE, "")) in files:
+        files[path] = _with_addresses_of_today(cloud.fleet, files[path])
+        variables[FLEET_VARIABLE] = str(cloud_init.place_on(disk, path))
+    cloud_init.write_files(files, disk)
+    return {name: value for name, value in variables.items() if name not in OWN_VARIABLES}
+
+
+def _with_addresses_of_today(laptop: Fleet, content: str) -> str:
+    """A fleet file whose queues and container are as it says. A laptop's storage has other ports after each restart,
+    which a machine of an earlier run cannot have been told."""
+    told = parse_fleet(tomllib.loads(content), "the fleet file in the user data")
+    return fleet_toml(replace(laptop, name=told.name, container=told.container))
 
 
 @contextlib.contextmanager

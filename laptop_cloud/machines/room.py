@@ -72,7 +72,7 @@ class MachineRoom:
         vm = LaptopVm(
             spec,
             self._environ,
-            Places(folder / "system", self._logs, self._servers.serve(metadata.application())),
+            Places(self.system_disk(spec.name), self._logs, self._servers.serve(metadata.application())),
             self._disk(folder / "temporary"),
             self._start,
             delays=self._plan.delays,
@@ -89,6 +89,10 @@ class MachineRoom:
         del self.vms[name]
         self._servers.end(vm.metadata_url)
         shutil.rmtree(self._folder / name, ignore_errors=True)
+
+    def system_disk(self, name: str) -> Path:
+        """Of a VM of that name: it survives everything but `remove`."""
+        return self._folder / name / "system"
 
     def vm(self, name: str) -> LaptopVm:
         """BadInput names those that there are."""

@@ -5,6 +5,7 @@ import subprocess
 import tomllib
 
 import pytest
+import yaml
 
 from consumer.settings import Settings
 from contract.errors import BadInput
@@ -31,7 +32,6 @@ def text():
 
 @pytest.fixture
 def files(text):
-    yaml = pytest.importorskip("yaml")
     return {entry["path"]: entry["content"] for entry in yaml.safe_load(text)["write_files"]}
 
 
@@ -46,7 +46,6 @@ def test_the_fleet_file_that_a_machine_gets_is_the_operators_without_machines_an
     ("size", "device"), [(A10, "cuda"), ("Standard_D16s_v6", "cpu"), ("Standard_NC8as_T4_v3", "cuda")]
 )
 def test_the_environment_that_a_machine_gets_are_settings_that_its_worker_knows(size, device):
-    yaml = pytest.importorskip("yaml")
     entries = yaml.safe_load(worker_user_data(FLEET, size=size, slots=4))["write_files"]
     content = next(entry["content"] for entry in entries if entry["path"].endswith(".env"))
     environ = dict(line.split("=", 1) for line in content.splitlines())
