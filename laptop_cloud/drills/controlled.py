@@ -81,6 +81,10 @@ class Controlled:
         """Machines in that state."""
         return sum(machine.power is power for machine in self.machines())
 
+    def refused_calls(self) -> int:
+        """How often the cloud said no to a wish for a change."""
+        return self.made.manager.refused.copy().total()  # a copy: its server counts on
+
     def await_running(self, count: int) -> float:
         """Until so many machines run; how many seconds that took."""
         return self.stage.wait_for(lambda: self.count(RUNNING) >= count, f"{count} machines to run")

@@ -26,6 +26,8 @@ from laptop_cloud.machines.vm import LaptopVm
 
 REFUSED_SECONDS = 600.0
 """Of the cloud."""
+MOST_REFUSED = 12
+"""Six probes, a hundred seconds of the cloud apart, and those that asked before the eviction showed as one of many."""
 KILLS = 3
 MOST_SECONDS_ALIVE = 4.0
 BOOTS_OF_ONE_UNFIT = 3
@@ -50,12 +52,17 @@ def fleet_refused(scene: Scene) -> Cost:
             played.evict(name, notice_seconds)
         stage.wait_for(lambda: played.count(DEALLOCATED) == len(played.machines()), "all to be gone")
         stage.wait_for(lambda: _has_room(played), "room")
+        refused = played.refused_calls()
         seconds = played.await_running(1)
         told = "without" if notice_seconds is None else "with"
         stage.remarks.append(
-            f"{told} notice; a machine runs {seconds:.1f} s ({seconds * SPEED / 60:.1f} simulated min) after there is "
-            "room"
+            f"{told} notice; {refused} calls refused; a machine runs {seconds:.1f} s ({seconds * SPEED / 60:.1f} "
+            "simulated min) after there is room"
         )
+        if refused > MOST_REFUSED:
+            raise DrillFailed(
+                "one machine asks for all whether there is room", f"{refused} calls were refused"
+            )
         return finish_controlled(played, asked)
 
 

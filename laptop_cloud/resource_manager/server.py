@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import uuid
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from laptop_cloud import served
 from laptop_cloud.resource_manager.account import RATE_HEADERS, Account
@@ -29,6 +30,7 @@ STEP_SECONDS = 0.1
 """Time also passes while nobody asks: consumers have to be started."""
 SAVE_SECONDS = 1.0
 MAX_BODY_BYTES = 1024**2
+REFUSED = web.AppKey("refused", Counter[str])
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -41,6 +43,8 @@ class ResourceManager:
     compute: Compute
     throttle: Throttle
     forgetful: Forgetfulness
+    refused: Counter[str]
+    """Requests that wanted a change and were refused at once, by Azure's code. The server's thread counts."""
 
 
 @contextlib.contextmanager
@@ -55,7 +59,7 @@ def running(
     try:
         with served.running("resource-manager") as servers:
             url = servers.serve(app)
-            yield ResourceManager(url, account, compute, throttle, forgetful)
+            yield ResourceManager(url, account, compute, throttle, forgetful, app[REFUSED])
     finally:
         compute.close()
 
@@ -65,6 +69,7 @@ def application(
 ) -> web.Application:
     """All routes."""
     app = web.Application(middlewares=[_like_azure], client_max_size=MAX_BODY_BYTES)
+    app[REFUSED] = Counter()
     MachineRoutes(compute, account, throttle, forgetful).add_to(app)
     AttachmentRoutes(compute, account, throttle).add_to(app)
     add_catalogue(app, compute, account, throttle)
@@ -77,6 +82,8 @@ async def _like_azure(request: web.Request, handler: Handler) -> web.StreamRespo
     try:
         response = await handler(request)
     except Problem as problem:
+        if request.method != hdrs.METH_GET:
+            request.app[REFUSED][problem.code] += 1
         response = web.json_response(problem.body, status=problem.status)
         if problem.wait:
             response.headers["Retry-After"] = str(problem.wait)

@@ -156,6 +156,7 @@ def test_no_room_is_said_at_once_or_through_the_operation(manager, later, code):
         vms.begin_create_or_update(GROUP, "a-0001", body("a-0001")).result()
     assert refused.value.error.code == code
     assert [vm.provisioning_state for vm in vms.list(GROUP)] == (["Failed"] if later else [])
+    assert manager.refused == ({} if later else {code: 1})
 
 
 def test_throttling_shares_a_code_with_quota_and_says_how_long_to_wait(manager):
