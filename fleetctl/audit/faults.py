@@ -26,6 +26,10 @@ class FaultKind(StrEnum):
     BAD_SCALES = "bad scales"
 
 
+MENDED_BY_ITSELF = frozenset({FaultKind.NOT_PUBLISHED, FaultKind.LEFT_OVER})
+"""Every other fault needs the tile to be done again."""
+
+
 @dataclass(frozen=True, slots=True)
 class Fault:
     """One thing that is wrong with one tile."""
@@ -51,3 +55,8 @@ class TileFinding:
     @property
     def is_committed(self) -> bool:
         return self.generation > 0
+
+    @property
+    def is_corrupt(self) -> bool:
+        """Its result is damaged in a way that only doing it again mends."""
+        return self.is_committed and any(fault.kind not in MENDED_BY_ITSELF for fault in self.faults)

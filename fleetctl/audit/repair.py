@@ -34,8 +34,6 @@ from fleetctl.poison.entries import EntryState, find_entry
 from fleetctl.poison.replay import keep_replayed
 
 REASON = "fleetctl verify --repair"
-MENDED_BY_ITSELF = frozenset({FaultKind.NOT_PUBLISHED, FaultKind.LEFT_OVER})
-"""Every other fault needs the tile to be done again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +74,7 @@ def plan_repair(audit: Audit, *, are_queues_empty: bool) -> RepairPlan:
     is_cancelled = audit.sent.state is JobState.CANCELLED
     return RepairPlan(
         to_publish=tuple(f for f in audit.findings if FaultKind.NOT_PUBLISHED in kinds[f.tile]),
-        to_redo=tuple(f for f in audit.findings if f.is_committed and kinds[f.tile] - MENDED_BY_ITSELF),
+        to_redo=tuple(f for f in audit.findings if f.is_corrupt),
         to_remove=tuple(f for f in audit.findings if FaultKind.LEFT_OVER in kinds[f.tile]),
         to_ask=() if is_cancelled else tuple(audit.tiles_that_are(*lost)),
         poisoned=audit.verdict.standings[Standing.POISON],

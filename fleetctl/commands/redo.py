@@ -17,11 +17,10 @@ from fleetctl.cli_common import FleetName, JobName, Yes, confirm, errors, named_
 if TYPE_CHECKING:
     from contract.blob_store import BlobStore
     from contract.job import Job
-    from fleetctl.campaign.history import JobHistory
     from fleetctl.redo.choose import Choice
     from fleetctl.redo.plan import RedoPlan
 
-    Chooser = Callable[[BlobStore, JobHistory, int], Choice]
+    Chooser = Callable[[BlobStore, Job, int], Choice]
 
 
 @named_exits()
@@ -71,7 +70,9 @@ def redo(
 
 def _selection(tiles: str | None, where: str | None, *, corrupt: bool) -> tuple[str, Chooser]:
     """What was typed in words, and how to find the tiles. BadInput unless it is exactly one of the three."""
-    from fleetctl.progress_bars import tile_progress
+    from fleetctl.audit.verify import verify
+    from fleetctl.campaign.history import gather_history
+    from fleetctl.progress_bars import listing_progress, tile_progress
     from fleetctl.redo.choose import choose_corrupt, choose_listed, choose_where
     from fleetctl.redo.condition import parse_condition
     from fleetctl.redo.tile_file import read_tile_names, words_of
@@ -80,14 +81,18 @@ def _selection(tiles: str | None, where: str | None, *, corrupt: bool) -> tuple[
         raise BadInput("say which tiles: one of --tiles FILE, --corrupt, --where 'lost>0'")
     if tiles is not None:
         names = read_tile_names(sys.stdin if tiles == "-" else Path(tiles))
-        return words_of(names), lambda _store, history, _connections: choose_listed(history, names)
+        return words_of(names), lambda store, job, _connections: choose_listed(
+            gather_history(store, job), names
+        )
     condition = parse_condition(where) if where is not None else None
 
-    def choose(store: BlobStore, history: JobHistory, connections: int) -> Choice:
+    def choose(store: BlobStore, job: Job, connections: int) -> Choice:
+        if condition is None:
+            with listing_progress(errors, "listing") as on_blobs:
+                return choose_corrupt(verify(store, job, connections=connections, on_blobs=on_blobs))
+        history = gather_history(store, job)
         with tile_progress(errors, "reading commits", len(history.commits)) as on_tile:
-            if condition is not None:
-                return choose_where(store, history, condition, connections, on_tile)
-            return choose_corrupt(store, history, connections, on_tile)
+            return choose_where(store, history, condition, connections, on_tile)
 
     return f"where {condition}" if condition else "corrupt", choose
 
@@ -124,10 +129,9 @@ def _unfinished(store: BlobStore, job: Job, what: str) -> RedoPlan | None:
 def _new_plan(
     store: BlobStore, job: Job, what: str, choose: Chooser, reason: str | None, connections: int, *, yes: bool
 ) -> RedoPlan | None:
-    from fleetctl.campaign.history import gather_history
     from fleetctl.redo.plan import store_plan
 
-    choice = choose(store, gather_history(store, job), connections)
+    choice = choose(store, job, connections)
     for example in choice.examples:
         print(example)
     print(f"{job.id}: {len(choice.tiles)} results to redo ({what}), {choice.left_out} asked tiles have none")

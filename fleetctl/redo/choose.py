@@ -6,16 +6,17 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 
-from contract import artifact_names
 from contract.blob_store import BlobStore
-from contract.commit_record import MAX_COMMIT_BYTES, CommitRecord, CommittedArtifact, decode_commit
-from contract.errors import BadInput, NotFound
+from contract.commit_record import MAX_COMMIT_BYTES, CommitRecord, decode_commit
+from contract.errors import BadInput
 from contract.tile_id import TileId, parse_tile
 from fleetctl.ahead import read_ahead
+from fleetctl.audit.verify import Audit
 from fleetctl.campaign.history import JobHistory, ListedCommit
 from fleetctl.redo.condition import Condition, flatten
 
 SHOWN_FIELDS = 40
+EXAMPLES = 5
 OnTile = Callable[[], None]
 
 
@@ -33,7 +34,7 @@ class Choice:
 
     tiles: tuple[RedoTile, ...]
     left_out: int = 0
-    """Asked tiles that have no result which could be redone: they are queued, or poisoned, or not published."""
+    """Asked tiles that have no result which could be redone: they are queued, or poisoned."""
     examples: tuple[str, ...] = field(default=())
     """Why, for a few of them."""
 
@@ -72,48 +73,22 @@ def choose_where(
     return Choice(tuple(chosen), left_out=len(history.asked) - len(history.commits))
 
 
-def choose_corrupt(store: BlobStore, history: JobHistory, connections: int, on_tile: OnTile) -> Choice:
-    """The published tiles whose files are missing, or have another length or stored MD5 than was committed."""
-    chosen: list[RedoTile] = []
-    examples: list[str] = []
-    commits = [commit for commit in history.commits if commit.is_published]
-    tiles = {tile.path_name: tile for tile in history.asked}
-
-    def check(commit: ListedCommit) -> str:
-        record = _read_record(store, commit)
-        return "its commit is damaged" if record is None else what_is_wrong(store, record)
-
-    for commit, problem in read_ahead(check, commits, connections):
-        if problem:
-            chosen.append(redo_tile(tiles[commit.tile], commit))
-            examples.append(f"{commit.tile}: {problem}")
-        on_tile()
-    return Choice(tuple(chosen), left_out=len(history.asked) - len(commits), examples=tuple(examples[:5]))
-
-
-def what_is_wrong(store: BlobStore, record: CommitRecord) -> str:
-    """The first thing that the store says differently from the commit; empty: nothing."""
-    for artifact in record.artifacts:
-        if problem := _artifact_problem(store, record.dataset, artifact):
-            return f"{artifact.name} {problem}"
-    return ""
+def choose_corrupt(audit: Audit) -> Choice:
+    """The tiles whose result is damaged, as `verify` finds them."""
+    corrupt = [finding for finding in audit.findings if finding.is_corrupt]
+    first_faults = ((finding.tile, finding.faults[0]) for finding in corrupt[:EXAMPLES])
+    return Choice(
+        tiles=tuple(RedoTile(finding.tile, finding.generation) for finding in corrupt),
+        left_out=audit.verdict.asked - audit.verdict.committed - audit.verdict.wrong,
+        examples=tuple(
+            f"{tile}: {fault.artifact or fault.kind} {fault.detail}" for tile, fault in first_faults
+        ),
+    )
 
 
 def redo_tile(tile: TileId, commit: ListedCommit) -> RedoTile:
     """The tile with the generation that its listed commit is of."""
     return RedoTile(tile, int(commit.blob_name.rpartition("/g")[2]))
-
-
-def _artifact_problem(store: BlobStore, dataset: str, artifact: CommittedArtifact) -> str:
-    try:
-        info = store.info(artifact_names.published(dataset, artifact.name))
-    except NotFound:
-        return "is gone"
-    if info.length != artifact.length:
-        return f"has {info.length} bytes, {artifact.length} were committed"
-    if info.md5 is None or info.md5.hex() != artifact.md5:
-        return "has another MD5 than was committed"
-    return ""
 
 
 def _records(

@@ -15,6 +15,7 @@ from contract.errors import BadInput
 from contract.job import JobState, JobStatus
 from contract.job_store import Cursor, write_cursor
 from fleetctl.askers import find_askers
+from fleetctl.audit.verify import verify
 from fleetctl.campaign.history import gather_history
 from fleetctl.redo.carry_out import Redo
 from fleetctl.redo.choose import RedoTile, choose_corrupt, choose_listed, choose_where
@@ -168,17 +169,23 @@ def test_corrupt_are_those_that_the_store_says_otherwise_about():
     published = {tile: artifact_names.published(rig.dataset, f"{tile.name}/b") for tile in cells}
     rig.store.delete(published[A])
     rig.store.put(published[B], b"WHOLE")
-    choice = choose_corrupt(rig.store, gather_history(rig.store, rig.job), 2, nothing)
-    assert [one.tile for one in choice.tiles] == [A, B]
-    assert "is gone" in choice.examples[0]
-    assert "another MD5" in choice.examples[1]
     rig.store.put(published[C], b"whol")
+    choice = choose_corrupt(verify(rig.store, rig.job, connections=2))
+    assert choice.tiles == (RedoTile(A, 1), RedoTile(B, 1), RedoTile(C, 1))
+    assert choice.left_out == 0
+    assert choice.examples[0] == f"{A}: {A}/b 5 bytes are gone"
+    assert "its commit says" in choice.examples[1]
+    assert choice.examples[2] == f"{C}: {C}/b 4 bytes, its commit says 5"
+
+
+def test_a_damaged_commit_is_corrupt_and_an_unpublished_one_is_not():
+    rig = ControlRig()
+    rig.campaign.commit(A, {f"{A}/a": b"whole"})
+    rig.campaign.commit(B, {f"{B}/a": b"whole"}, is_published=False)
     rig.store.put(artifact_names.commit(rig.dataset, A, 1), b"{}", metadata={"published": "x"})
-    choice = choose_corrupt(rig.store, gather_history(rig.store, rig.job), 2, nothing)
-    assert [example.partition(": ")[2] for example in choice.examples][::2] == [
-        "its commit is damaged",
-        f"{C.name}/b has 4 bytes, 5 were committed",
-    ]
+    choice = choose_corrupt(verify(rig.store, rig.job, connections=2))
+    assert (choice.tiles, choice.left_out) == ((RedoTile(A, 1),), 1)
+    assert choice.examples[0].startswith(f"{A}: unreadable commit ")
 
 
 def test_where_chooses_by_what_commits_say_and_names_the_fields_it_knows():
