@@ -65,7 +65,7 @@ def running(
 
     `relay`: everybody reaches the storage through one that can be told to misbehave.
     """
-    _refuse_second(home)
+    refuse_second(home)
     with contextlib.ExitStack() as stack:
         stack.enter_context(processes.unwinding_on_sigterm())
         endpoints = stack.enter_context(azurite.running(azurite.install(home), data))
@@ -122,7 +122,8 @@ def vm_environ(home: Path, count: int) -> dict[str, str]:
     }
 
 
-def _refuse_second(home: Path) -> None:
+def refuse_second(home: Path) -> None:
+    """BadInput when one runs there already, whose files nobody else may touch."""
     try:
         choose_fleet("laptop", {LAPTOP_VARIABLE: str(home)}, Path.cwd())
     except BadInput:
