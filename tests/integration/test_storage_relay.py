@@ -12,8 +12,9 @@ import psutil
 import pytest
 
 from contract.azure_clients import EMULATOR_ACCOUNT_KEY, AzureClients, StorageEndpoints
+from contract.blob_limits import NO_BLOB
 from contract.blob_stores.azure import AzureBlobStore
-from contract.errors import AlreadyExists, StorageUnavailable
+from contract.errors import AlreadyExists, Changed, LeaseLost, StorageUnavailable
 from contract.tile_queues.azure import AzureTileQueue
 from laptop_cloud import azurite as emulator
 from laptop_cloud import relay_control
@@ -23,6 +24,7 @@ from tests.integration.test_azurite_process import HOME
 pytestmark = pytest.mark.slow
 
 ALWAYS = 100.0
+LOST_ONCE = StorageFaults(cut_after_percent=ALWAYS, most=1)
 BIG_BYTES = 64 * 1024**2
 
 
@@ -89,6 +91,56 @@ def test_a_lost_answer_leaves_the_effect_which_the_repeat_then_meets(relay, stor
     with pytest.raises(AlreadyExists):
         store.create("jobs/a", b"asked")
     assert direct.read("jobs/a").data == b"asked"
+
+
+def test_a_conditional_write_whose_answer_was_lost_is_done_or_says_that_the_blob_changed(
+    relay, store, tmp_path
+):
+    (tmp_path / "a").write_bytes(b"artifact")
+    old = store.put("jobs/a", b"one")
+    store.append("ledger/a", b"1", at=0)
+    uploaded = store.upload("staging/a", tmp_path / "a")
+    relay.misbehave(LOST_ONCE)
+    assert store.replace("jobs/a", b"two", if_etag=old.etag, metadata={"k": "v"}) == store.info("jobs/a")
+    for kind, write in {
+        "metadata": lambda: store.set_metadata("jobs/a", {"k": "w"}, if_etag=store.info("jobs/a").etag),
+        "append": lambda: store.append("ledger/a", b"2", at=1),
+        "copy": lambda: store.copy("staging/a", "datasets/a", if_target_etag=NO_BLOB),
+    }.items():
+        relay.misbehave(replace(LOST_ONCE, only=kind))
+        with pytest.raises(Changed):
+            write()
+    assert store.info("jobs/a").metadata == {"k": "w"}
+    assert store.read_from("ledger/a", 0) == b"12"
+    assert store.info("datasets/a").md5 == uploaded.md5
+
+
+def test_a_lease_or_a_deletion_whose_answer_was_lost_is_ours(relay, store):
+    store.put("jobs/a", b"one")
+    relay.misbehave(replace(LOST_ONCE, only="put lease"))
+    lease = store.lease("jobs/a", 15)
+    lease.renew()
+    store.put("jobs/a", b"two")
+    lease.release()
+    relay.misbehave(replace(LOST_ONCE, only="delete"))
+    assert store.delete("jobs/a") is False  # by now there is none
+    assert list(store.names("jobs/")) == []
+
+
+def test_a_message_is_no_longer_ours_when_the_answer_to_its_change_was_lost(relay, name):
+    queue = AzureTileQueue(clients_of(relay.endpoints, name), f"{name}-tiles")
+    queue.ensure()
+    queue.send("one")
+    (held,) = queue.receive(1, 30)
+    relay.misbehave(replace(LOST_ONCE, only="update message"))
+    with pytest.raises(LeaseLost, match="the answer to us was lost"):
+        queue.renew(held, 0, body="two")
+    (again,) = queue.receive(1, 30)
+    assert again.body == "two"
+    relay.misbehave(replace(LOST_ONCE, only="delete message"))
+    with pytest.raises(LeaseLost):
+        queue.complete(again)
+    assert queue.depth() == 0
 
 
 def test_latency_is_added_to_the_chosen_requests_alone(relay, store):
