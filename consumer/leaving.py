@@ -114,14 +114,12 @@ class Leaving:
     def _return(self, work: Work, departure: Departure) -> None:
         if not work.claim():
             return  # its own thread settles it at this moment
+        self.keeper.release(work)
         if work.is_second:
-            self.keeper.release(work)
             self.reporter.second_attempt_ended(work, departure.reason)
             return
-        decision = self._judge(work, departure)
-        self.keeper.release(work)
-        decision = _in_time(decision, departure, time.monotonic())
         try:
+            decision = _in_time(self._judge(work, departure), departure, time.monotonic())
             give_back(self.queues, work, decision)
         except LeaseLost as error:
             log.info(log_lines.LEASE_LOST, tile=work.tile_name, reason=str(error))
@@ -136,8 +134,10 @@ class Leaving:
     def _judge(self, work: Work, departure: Departure) -> Return:
         """Uncharged, but for the tile with which this machine fell and which hangs in it: that is noted."""
         stopped = Stopped(f"{work.tile_name}: {departure.reason}")
+        ended_by = work.ended_by(stopped)
         decision = judge(
-            work.ended_by(stopped),
+            # An attempt that is only late still holds its message: whoever gets that finds the commit.
+            stopped if isinstance(ended_by, LeaseLost) else ended_by,
             work.message,
             attempt=work.attempt,
             worker=self.worker,

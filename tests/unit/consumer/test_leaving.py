@@ -12,7 +12,7 @@ import pytest
 from consumer.departure import Departure
 from consumer.work import Stage
 from contract import ledger_events
-from contract.errors import Stopped, StorageUnavailable
+from contract.errors import LeaseLost, Stopped, StorageUnavailable
 from contract.outcomes import Cause
 from contract.tile_id import GridCell
 from contract.tile_message import decode_message
@@ -107,6 +107,16 @@ def test_only_an_inference_that_cannot_end_in_time_is_stopped(world, progress, i
     assert work.stop.is_set() is is_stopped
     assert isinstance(work.stop_reason, Stopped) is is_stopped
     assert not any(other.stop.is_set() for other in others)
+
+
+def test_a_late_attempt_keeps_no_message_for_the_length_of_its_lease(world):
+    """Somebody else has committed its tile, and it has not come to its next boundary yet."""
+    worker, (late, *_) = take(world)
+    late.enter(Stage.INFER)
+    late.end_early(LeaseLost("another attempt committed it meanwhile"))
+    worker.parts.leaving.leave(departure(is_eviction=True, seconds=5.2), threading.Event())
+    assert worker.parts.keeper.held() == []
+    assert len(bodies(world.queues.urgent)) == len(TILES)
 
 
 def test_at_the_deadline_everything_is_handed_back_also_what_is_inferred(world):
