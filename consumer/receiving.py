@@ -125,15 +125,22 @@ class Receiving:
         """Idle, and the queues show nothing: try a tile that somebody else is slow with, too."""
         if self._left_to_receive is not None:
             return False
-        if self._state.in_hand():
-            self._second_attempts.end_if_done()
+        try:
+            work = self._look_at_tail()
+        except Exception:  # what others report is read here: none of it may end every idle worker of a fleet
+            log.exception(log_lines.SECOND_ATTEMPT, refused="the look at the tail failed, the work goes on")
             return False
-        work = self._second_attempts.take()
         if work is None:
             return False
         self._state.on_received(work)
         submit(work)
         return True
+
+    def _look_at_tail(self) -> Work | None:
+        if self._state.in_hand():
+            self._second_attempts.end_if_done()
+            return None
+        return self._second_attempts.take()
 
     def _has_nothing_left(self) -> bool:
         if self._is_finished is None or self._state.in_hand():

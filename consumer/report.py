@@ -220,6 +220,8 @@ class Reporter:
             step()
         except StorageError as error:
             log.warning(log_lines.STORAGE_TROUBLE, reason=str(error))
+        except Exception:
+            log.exception(log_lines.STORAGE_TROUBLE, reason="a report could not be made, the work goes on")
 
     def _heartbeat(self) -> None:
         load = self._meter.look()

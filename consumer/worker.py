@@ -166,7 +166,7 @@ class Worker:
         self._side.start("report", self._reporter.run)
         self._side.start("last-resort", self._last_resort.run)
         for name, watch in self._watches.items():
-            self._side.start_apart(name, watch, self._is_leaving)
+            self._side.start_watch(name, watch, self._is_leaving)
         self._first_release = self._side.start_apart("release", self._free_early, self._is_leaving)
 
     def _free_early(self, stop: threading.Event) -> None:

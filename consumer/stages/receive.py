@@ -72,7 +72,7 @@ class ReceiveStage:
             reason = str(error)
         try:
             name = poison_foreign(self.store, self.queues, held, reason)
-        except (LeaseLost, StorageError) as error:
+        except Exception as error:  # noqa: BLE001 - the next worker meets the same message: it must end neither
             self._leave(error)
             return None
         self.reporter.foreign(name, reason)
@@ -82,7 +82,7 @@ class ReceiveStage:
     def _accept(self, held: Received, message: TileMessage) -> Work | None:
         try:
             delivered = self._judge(held, message)
-        except (LeaseLost, StorageError) as error:
+        except Exception as error:  # noqa: BLE001 - as above
             self._leave(error)
             return None
         if delivered is None:
@@ -143,9 +143,11 @@ class ReceiveStage:
         except BadInput:
             return None
 
-    def _leave(self, error: LeaseLost | StorageError) -> None:
+    def _leave(self, error: Exception) -> None:
         """Leave a message to its lease."""
         if isinstance(error, LeaseLost):
             log.info(log_lines.LEASE_LOST, reason=str(error))
-        else:
+        elif isinstance(error, StorageError):
             log.warning(log_lines.STORAGE_TROUBLE, reason=str(error))
+        else:
+            log.error(log_lines.TILE_RETURNED, reason="left to its lease", exc_info=error)

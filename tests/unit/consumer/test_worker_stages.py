@@ -118,14 +118,15 @@ def test_a_job_that_is_stopped_while_a_tile_downloads_is_not_inferred(world, sta
         assert [message.tries for message in waiting(world, 2)] == [{}]
 
 
-def test_trouble_with_one_message_keeps_no_other_tile(world):
+@pytest.mark.parametrize("trouble", [StorageUnavailable("away"), RuntimeError("nobody foresaw this")])
+def test_trouble_with_one_message_keeps_no_other_tile(world, trouble):
     """A poison entry that cannot be written: the tile received before it is run all the same."""
     world.ask()
     world.queues.tiles.send("not ours")
 
     def away(_when, _operation, name):
         if name.startswith("poison/"):
-            raise StorageUnavailable("away")
+            raise trouble
 
     worker = StepWorker(world, "w", away)
     (work,) = worker.receive(8)

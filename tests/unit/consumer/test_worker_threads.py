@@ -11,6 +11,8 @@ from consumer.exit_codes import ExitCode
 from consumer.notices.signals import SignalNotice
 from consumer.parts import build_worker
 from consumer.work import Stage
+from contract import artifact_names
+from contract.artifact_names import HEARTBEATS_PREFIX, INTAKE_PAUSE
 from contract.completion import completion
 from contract.errors import BadInput, LeaseLost, StorageUnavailable
 from contract.outcomes import Cause
@@ -21,6 +23,9 @@ from tests.unit.consumer.worker_rig import StepWorker, World
 
 TILES = tuple(GridCell(541, -46 + n) for n in range(6))
 LIMIT_SECONDS = 30
+BESIDE_THE_WORK = {
+    name.split("/")[0] for name in (HEARTBEATS_PREFIX, INTAKE_PAUSE, artifact_names.drain("vm"))
+}
 
 
 class Running:
@@ -145,6 +150,24 @@ def test_a_dead_side_thread_ends_the_worker_and_gives_its_tiles_back(world, monk
     assert running.end() is ExitCode.FAULT
     assert len(free_messages(world)) == len(TILES)
     assert "out of the blue" in capsys.readouterr().out
+
+
+def test_what_nobody_foresaw_beside_the_work_ends_no_worker(world):
+    """All workers of a fleet read the same few records: one of them must not end them all."""
+    met = set()
+
+    def fault(when, operation, name):
+        beside = name.split("/")[0]
+        if when == "before" and beside in BESIDE_THE_WORK:
+            met.add((operation, beside))
+            raise RuntimeError("nobody foresaw this")
+
+    job = world.ask(*TILES)
+    running = Running(
+        world, fault=fault, is_finished=lambda: completion(world.store, job.id).is_complete and len(met) == 4
+    )
+    assert running.end() is ExitCode.DONE
+    assert len(met) == 4  # the tail and the report, the drain, the pause
 
 
 def test_a_storage_that_is_away_when_the_worker_looks_whether_all_is_done_is_no_end(world):
