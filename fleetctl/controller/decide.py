@@ -16,6 +16,7 @@ from fleetctl.controller.rules.follow import follow
 from fleetctl.controller.rules.health import mend
 from fleetctl.controller.rules.money import drain_everything, keep_budgets
 from fleetctl.controller.rules.outage import keep_probes, watch_source
+from fleetctl.controller.rules.resolve import resolve
 from fleetctl.controller.rules.scale import scale
 from fleetctl.controller.rules.stops import explain_stops
 from fleetctl.controller.rules.tidy import tidy
@@ -48,4 +49,5 @@ def decide(seen: Snapshot, memory: Memory, policy: Policy) -> Decision:
     carry_out(draft)
     if seen.is_complete:
         tidy(draft)
+    resolve(draft)
     return draft.decision()

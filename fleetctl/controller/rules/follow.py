@@ -97,8 +97,13 @@ def _open_offers(draft: Draft) -> None:
     """A probe that is on its way for a tick without a refusal got through; where there was trouble, only one
     that reports, since a machine whose system never comes up can be started as often as one likes."""
     machines = {machine.name: machine for machine in draft.machines()}
+    wanted = {pool.offer for pool in draft.policy.pools}
     for offer, memory in list(draft.offers.items()):
-        if memory.probe:
+        if offer not in wanted:
+            del draft.offers[offer]
+            if memory.trouble:
+                draft.do(Verb.RESOLVE, f"offer:{offer}", "no pool asks for it any more")
+        elif memory.probe:
             probing = draft.vms.get(memory.probe)
             asked = machines.get(memory.probe)
             if asked is not None and (asked.live if memory.trouble else asked.is_billed):
