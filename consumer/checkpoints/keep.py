@@ -157,7 +157,7 @@ class Checkpoints:
 
     def distrust(self, work: Work) -> None:
         """Delete those of this attempt: its worker turned out to be unfit, and it may have reckoned wrong before."""
-        if work.saved_blocks > (work.blocks.restored if work.blocks is not None else 0):
+        if work.blocks is not None:
             self._delete(work, attempt=work.attempt)
 
     def _delete(self, work: Work, *, attempt: str) -> None:

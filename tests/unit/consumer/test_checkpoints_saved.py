@@ -110,6 +110,29 @@ def test_a_worker_that_turns_out_unfit_takes_its_own_blocks_back_and_leaves_thos
     assert checkpoints_of(world, job) == [f"{before.attempt}/000002"]
 
 
+def test_a_worker_that_turns_out_unfit_while_it_saves_takes_that_back_too(world):
+    job = ask(world)
+    worker = StepWorker(world, "sick")
+    work = take(worker)
+    stop_after(work, 4)
+    infer(worker, work)
+    checkpoints, blocks, plan = worker.parts.checkpoints, work.blocks, work.plan
+    begun = Event()
+
+    def slowly() -> None:
+        begun.set()
+        work.stop.wait(0.2)
+        checkpoints._upload(work, blocks, plan)
+
+    work.stop.clear()
+    checkpoints._uploads.submit(slowly)
+    assert begun.wait(5)
+    work.error = WorkerUnfit("uncorrectable ECC errors")
+    worker.parts.steps.settle(work)
+    assert checkpoints_of(world, job) == []
+    assert work.saved_as  # it was there
+
+
 def test_the_ledger_tells_what_was_saved(world):
     job = ask(world)
     worker = StepWorker(world, "w1")
