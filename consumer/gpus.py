@@ -78,7 +78,7 @@ def ask_driver(tool: str, arguments: Sequence[str], limit_seconds: float) -> sub
     """Run nvidia-smi; both its streams come as one. TimeoutExpired after the limit, whatever the process does then:
     one that a hanging driver holds in the kernel cannot be killed, and must not be waited for."""
     process = subprocess.Popen(  # noqa: S603 - a fixed command without outside input
-        [tool, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        [tool, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
     )
     try:
         said, _ = process.communicate(timeout=limit_seconds)

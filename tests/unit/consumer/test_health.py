@@ -65,6 +65,11 @@ def test_a_driver_that_ends_with_an_error_is_unfit_and_quoted(gpu, machine):
     assert "GPU is lost" in trouble(machine)
 
 
+def test_a_driver_that_talks_gibberish_is_unfit(gpu, machine):
+    gpu.says("\\377\\376")
+    assert "GPU: none" in trouble(machine)
+
+
 def test_a_driver_that_hangs_is_unfit_and_holds_nothing_up(gpu, machine, monkeypatch):
     monkeypatch.setattr(gpus, "QUERY_SECONDS", 0.2)
     gpu.hangs()
