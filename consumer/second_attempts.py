@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from consumer.job_watch import JobWatch
+from consumer.late_attempts import end_if_late
 from consumer.lease import LeaseKeeper
 from consumer.report import Reporter
 from consumer.tail import Candidate, Pace, tail_candidates
@@ -16,7 +17,7 @@ from consumer.work import Work
 from contract import log_lines
 from contract.blob_store import BlobStore
 from contract.commit import read_commit
-from contract.errors import BadInput, LeaseLost, StorageError, TileError
+from contract.errors import BadInput, StorageError, TileError
 from contract.heartbeat import read_heartbeats
 from contract.second_attempt import claim_second_attempt
 from contract.tile_id import parse_tile
@@ -61,22 +62,12 @@ class SecondAttempts:
         return None
 
     def end_if_done(self) -> None:
-        """Stop the second attempt under way when another one has committed its tile: what it would give is there."""
+        """Look now and then whether the second attempt under way is late."""
         work = self._current
         if work is None or work.stop.is_set() or time.monotonic() < self._next_look:
             return
         self._next_look = time.monotonic() + self.pause_seconds
-        message = work.message
-        try:
-            committed = read_commit(self.store, message.dataset, message.tile, message.generation)
-        except (StorageError, BadInput) as error:
-            log.warning(log_lines.STORAGE_TROUBLE, tile=work.tile_name, reason=str(error))
-            return
-        if committed is not None and committed.record.attempt != work.attempt:
-            # As any late attempt it also deletes what it uploaded: who committed may have cleared already.
-            work.end_early(
-                LeaseLost(f"{work.tile_name}: attempt {committed.record.attempt} committed it meanwhile")
-            )
+        end_if_late(self.store, work)
 
     def _claim(self, candidate: Candidate, pace: Pace) -> Work | None:
         tile = candidate.tile

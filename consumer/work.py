@@ -16,7 +16,7 @@ from consumer.checkpoints.find import Finder
 from consumer.job_watch import JobCancelled
 from consumer.recipe import Plan, Prepared, Recipe
 from contract.commit import CommitRecord
-from contract.errors import Stopped, TilefleetError, WorkerUnfit
+from contract.errors import LeaseLost, Stopped, TilefleetError, WorkerUnfit
 from contract.tile_message import TileMessage
 from contract.tile_queue import Received
 
@@ -150,9 +150,9 @@ class Work:
         self.stop.set()
 
     def ended_by(self, error: BaseException) -> BaseException:
-        """What an attempt that ends with `error` ended by: a recipe that was stopped because of its machine
-        or its job knows only that it was stopped."""
-        if type(error) is Stopped and isinstance(self.stop_reason, WorkerUnfit | JobCancelled):
+        """What an attempt that ends with `error` ended by: a recipe that was stopped because of its machine,
+        its job or its lease knows only that it was stopped."""
+        if type(error) is Stopped and isinstance(self.stop_reason, WorkerUnfit | JobCancelled | LeaseLost):
             return self.stop_reason
         return error
 

@@ -18,6 +18,7 @@ from consumer.checkpoints.blocks import Blocks
 from consumer.checkpoints.due import expected_seconds
 from consumer.checkpoints.part import NotUsable
 from consumer.checkpoints.shelf import Shelf
+from consumer.late_attempts import end_if_late, winner_over
 from consumer.recipe import Checkpointing, Plan
 from consumer.work import Work
 from contract import artifact_names, log_lines
@@ -160,6 +161,11 @@ class Checkpoints:
         if work.blocks is not None:
             self._delete(work, attempt=work.attempt)
 
+    def clear_if_late(self, work: Work) -> None:
+        """Delete those of this attempt if another one has committed the tile: who did may have cleared before."""
+        if work.blocks is not None and winner_over(self._shelf.store, work):
+            self._delete(work, attempt=work.attempt)
+
     def _delete(self, work: Work, *, attempt: str) -> None:
         """In the uploading thread: what it is at comes first, and nothing comes after."""
 
@@ -178,6 +184,7 @@ class Checkpoints:
             expected = expected_seconds(self._median_seconds(), elapsed, work.gained)
             if expected is not None and expected > self._tiles_over_seconds and self._may_save():
                 self.save(work)
+                end_if_late(self._shelf.store, work)
 
     def _upload(self, work: Work, blocks: Blocks, plan: Plan) -> None:
         first = work.saved_blocks

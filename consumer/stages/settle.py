@@ -74,6 +74,7 @@ class SettleStage:
             if work.commit is not None and not work.is_done_before:
                 # Its own uploads are all that a late attempt may touch, and only if another one is committed.
                 self._clear_staging(work, work.commit)
+            self.checkpoints.clear_if_late(work)
         except StorageError as error:
             # Nothing is lost: the lease runs out and the message comes back, to us or to somebody else.
             log.warning(log_lines.STORAGE_TROUBLE, tile=work.tile_name, reason=describe(error))
@@ -203,6 +204,7 @@ class SettleStage:
         if classify(error) is Cause.WORKER:
             self.on_unfit(describe(error))
             self.checkpoints.distrust(work)
+        self.checkpoints.clear_if_late(work)
         self.reporter.second_attempt_ended(work, describe(error))
         log.info(
             log_lines.SECOND_ATTEMPT, tile=work.tile_name, attempt=work.attempt, ended_by=describe(error)

@@ -108,8 +108,8 @@ def _staging_is_explained(world: World) -> Iterator[Broken]:
 
 
 def _checkpoints_are_explained(world: World) -> Iterator[Broken]:
-    """Who commits a tile clears all its checkpoints, unless it was cut off. What another attempt saves after that,
-    of a tile that was asked for twice or whose lease it lost, is left to the lifecycle rule."""
+    """Who commits a tile clears all its checkpoints, unless it was cut off. What another attempt saves after that
+    it clears itself, unless it dies first: that is left to the lifecycle rule."""
     store, tiles = world.store(), {tile.path_name: tile for tile in world.tiles}
     for saved in store.listing("checkpoints/"):
         _, _, tile, generation, *_ = saved.name.split("/")
