@@ -10,17 +10,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any
+from urllib.parse import urlsplit
 from xml.etree.ElementTree import Element
 
 from azure.core import MatchConditions
 from azure.core.exceptions import HttpResponseError, ResourceExistsError
 from azure.core.pipeline.policies import ContentDecodePolicy
 from azure.storage.blob import BlobClient, BlobLeaseClient, BlobProperties, ContentSettings
+from azure.storage.blob import StorageStreamDownloader as Download
 
 from contract.azure_clients import MIB, AzureClients
 from contract.azure_errors import error_code, translated
 from contract.blob_limits import NO_BLOB, check_append, check_lease_length, checked_metadata
 from contract.blob_store import SMALL_BLOB_BYTES, Blob, BlobInfo, BlobLease
+from contract.blob_stores.azure_lease import AzureLease
+from contract.blob_stores.checked_bytes import check_same, length_and_md5
 from contract.blob_stores.list_page import blobs_of_page, one_ahead, quoted
 from contract.errors import AlreadyExists, Changed, NotFound, StorageUnavailable
 
@@ -79,7 +83,7 @@ class AzureBlobStore:
 
     def upload(self, name: str, path: Path, *, metadata: Mapping[str, str] | None = None) -> BlobInfo:
         checked = checked_metadata(metadata)
-        length, md5 = _length_and_md5(path)
+        length, md5 = length_and_md5(path)
         with translated("uploading", name), path.open("rb") as stream:
             self._files.get_blob_client(name).upload_blob(
                 stream,
@@ -92,12 +96,12 @@ class AzureBlobStore:
                 lease=self._leases.get(name),
             )
         info = self.info(name)
-        _check_same(info, length, md5, f"uploading {name}")
+        check_same(info, length, md5, f"uploading {name}")
         return info
 
     def read(self, name: str, *, max_bytes: int = SMALL_BLOB_BYTES) -> Blob:
         with translated("reading", name):
-            download = self._records.get_blob_client(name).download_blob()
+            download = _opened(self._records.get_blob_client(name))
             if download.size > max_bytes:
                 raise ValueError(f"{name} has {download.size} bytes, at most {max_bytes} were expected")
             return Blob(download.readall(), _info(download.properties))
@@ -105,7 +109,7 @@ class AzureBlobStore:
     def read_from(self, name: str, offset: int, *, max_bytes: int = SMALL_BLOB_BYTES) -> bytes:
         with translated("reading", name):
             try:
-                download = self._records.get_blob_client(name).download_blob(offset=offset, length=max_bytes)
+                download = _opened(self._records.get_blob_client(name), offset=offset, length=max_bytes)
                 return download.readall()
             except HttpResponseError as error:
                 if error.status_code == 416:  # the offset is the end
@@ -116,14 +120,12 @@ class AzureBlobStore:
         with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as part:
             try:
                 with translated("downloading", name):
-                    download = self._files.get_blob_client(name).download_blob(
-                        max_concurrency=TRANSFER_THREADS
-                    )
+                    download = _opened(self._files.get_blob_client(name), max_concurrency=TRANSFER_THREADS)
                     download.readinto(part)
                 part.close()
                 info = _info(download.properties)
-                length, md5 = _length_and_md5(Path(part.name))
-                _check_same(info, length, md5, f"downloading {name}")
+                length, md5 = length_and_md5(Path(part.name))
+                check_same(info, length, md5, f"downloading {name}")
                 Path(part.name).replace(path)
             except BaseException:
                 Path(part.name).unlink()
@@ -162,7 +164,7 @@ class AzureBlobStore:
                 copied = _finished_copy(client)
         except AlreadyExists as error:
             raise Changed(str(error)) from error
-        _check_same(copied, original.length, original.md5, f"copying {source} to {target}")
+        check_same(copied, original.length, original.md5, f"copying {source} to {target}")
         return copied
 
     def delete(self, name: str) -> bool:
@@ -206,7 +208,7 @@ class AzureBlobStore:
         check_lease_length(seconds)
         with translated("leasing", name):
             lease = self._records.get_blob_client(name).acquire_lease(lease_duration=seconds)
-        return _AzureLease(lease, name, self._leases)
+        return AzureLease(lease, name, self._leases)
 
     def now(self) -> datetime:
         if (now := self._clock.now()) is None:
@@ -241,33 +243,6 @@ class AzureBlobStore:
         return BlobInfo(name, len(data), answer["etag"], answer["last_modified"], md5, checked)
 
 
-class _AzureLease:
-    """A lease on a blob, known to the store that took it."""
-
-    def __init__(self, lease: BlobLeaseClient, name: str, held: dict[str, BlobLeaseClient]) -> None:
-        self._lease = lease
-        self._name = name
-        self._held = held
-        held[name] = lease
-
-    def renew(self) -> None:
-        if self._held.get(self._name) is not self._lease:
-            raise Changed(f"the lease on {self._name} was given back")
-        with translated("renewing the lease on", self._name):
-            self._lease.renew()
-
-    def release(self) -> None:
-        if self._held.get(self._name) is not self._lease:
-            return
-        del self._held[self._name]
-        # When it was lost there is nothing to give back.
-        with (
-            suppress(AlreadyExists, Changed, NotFound),
-            translated("releasing the lease on", self._name),
-        ):
-            self._lease.release()
-
-
 def _only_if(etag: str) -> dict[str, Any]:
     return {"etag": etag, "match_condition": MatchConditions.IfNotModified}
 
@@ -278,10 +253,20 @@ def _over(target_etag: str | None) -> dict[str, Any]:
     return _only_if(target_etag) if target_etag != NO_BLOB else {"match_condition": MatchConditions.IfMissing}
 
 
+def _opened(client: BlobClient, **options: Any) -> Download[bytes]:
+    """The blob's bytes, still to be read; `options` are the SDK's own."""
+    try:
+        return client.download_blob(encoding=None, **options)
+    except ValueError as error:  # the answer lacks a header that the service always sends
+        raise StorageUnavailable(
+            f"reading {client.blob_name}: {urlsplit(client.url).netloc} does not answer as a blob service; "
+            "check its address"
+        ) from error
+
+
 def _create_append_blob(client: BlobClient) -> None:
-    with suppress(
-        ResourceExistsError
-    ):  # an earlier try made it: the position decides whether its block landed
+    # An earlier try may have made it: the position decides whether its block landed.
+    with suppress(ResourceExistsError):
         client.create_append_blob(match_condition=MatchConditions.IfMissing)
 
 
@@ -290,28 +275,13 @@ def _finished_copy(client: BlobClient) -> BlobInfo:
     deadline = time.monotonic() + COPY_SECONDS
     while (properties := client.get_blob_properties()).copy.status == "pending":
         if time.monotonic() > deadline:
-            raise StorageUnavailable(
-                f"copying to {client.blob_name}: still pending after {COPY_SECONDS:.0f} s"
-            )
+            raise StorageUnavailable(f"copying to {client.blob_name}: pending after {COPY_SECONDS:.0f} s")
         time.sleep(COPY_POLL_SECONDS)
     if properties.copy.status != "success":
         raise StorageUnavailable(
             f"copying to {client.blob_name}: {properties.copy.status}, {properties.copy.status_description}"
         )
     return _info(properties)
-
-
-def _check_same(info: BlobInfo, length: int, md5: bytes | None, action: str) -> None:
-    if info.length != length:
-        raise StorageUnavailable(f"{action}: {info.length} bytes arrived, {length} were expected; try again")
-    if md5 is not None and info.md5 is not None and info.md5 != md5:
-        raise StorageUnavailable(f"{action}: MD5 {info.md5.hex()}, {md5.hex()} was expected; try again")
-
-
-def _length_and_md5(path: Path) -> tuple[int, bytes]:
-    with path.open("rb") as stream:
-        digest = hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False))
-        return stream.tell(), digest.digest()
 
 
 def _info(properties: BlobProperties) -> BlobInfo:

@@ -128,6 +128,22 @@ def test_an_answer_that_is_no_xml_is_unavailable_and_not_an_empty_queue(service)
         AzureTileQueue(service.clients, "tiles").receive(1, 60)
 
 
+def test_an_address_where_no_blob_service_answers_is_named(service, tmp_path):
+    store = AzureBlobStore(service.clients)
+    looks = [
+        lambda: store.read("a"),
+        lambda: store.read_from("a", 0),
+        lambda: store.download("a", tmp_path / "a"),
+    ]
+    for look in looks:
+        service.answers = [(200, b"<html>welcome</html>")]
+        with pytest.raises(
+            StorageUnavailable, match=r"reading a: 127.0.0.1:\d+ does not answer as a blob service"
+        ):
+            look()
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_no_retry_begins_after_the_calls_budget():
     policy = _ShortBlobRetries(retry_total=RETRIES)
     settings = {
