@@ -27,6 +27,10 @@ class FakeGpu:
     def fails(self, sentence: str) -> None:
         self._write(f"echo '{sentence}' >&2; exit 15")
 
+    def stammers(self) -> None:
+        """Answer bytes that are no text."""
+        self._write(r"printf '\377\376'")
+
     def hangs(self) -> None:
         """Answer nothing, and leave a child behind that keeps the pipe open."""
         self._write("sleep 60 & sleep 60")

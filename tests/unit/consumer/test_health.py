@@ -66,7 +66,7 @@ def test_a_driver_that_ends_with_an_error_is_unfit_and_quoted(gpu, machine):
 
 
 def test_a_driver_that_talks_gibberish_is_unfit(gpu, machine):
-    gpu.says("\\377\\376")
+    gpu.stammers()
     assert "GPU: none" in trouble(machine)
 
 
