@@ -136,6 +136,8 @@ class AlertsTable(_Table):
 class _File(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")  # the storage's tables are contract/fleet.py's
 
+    kind: str = ""
+    location: str = ""
     azure: AzureTable
     budget: BudgetTable
     limits: LimitsTable = Field(default_factory=lambda: LimitsTable(vms=DEFAULT_VMS))
@@ -191,8 +193,14 @@ def read_operator_file(path: Path, fleet: str) -> FleetFile:
             ),
             patience=Patience(tick=file.patience.tick_seconds, idle_grace=file.patience.idle_grace_seconds),
             stop_after=file.budget.stop_after.astimezone(UTC).timestamp() if file.budget.stop_after else None,
+            home=_home(file),
         ),
     )
+
+
+def _home(file: _File) -> str:
+    """The storage's region. A laptop's storage is in none: it stands beside the first pool."""
+    return file.pools[0].region if file.kind == "laptop" else file.location.lower().replace(" ", "")
 
 
 def _pool(table: PoolTable) -> Pool:

@@ -19,7 +19,7 @@ from contract.fleet_queues import FleetQueues
 from contract.queue_names import queue_names
 from contract.tile_queues.azure import AzureTileQueue
 from fleetctl.cloud.place import place_of
-from fleetctl.controller.policy import Offer, Priority
+from fleetctl.controller.policy import Offer, Priority, Route
 from fleetctl.fleet_file import FleetFile, read_operator_file
 from fleetctl.settings import Settings
 
@@ -94,7 +94,7 @@ def price_book(settings: Settings, file: FleetFile | None = None) -> PriceBook:
     return PriceBook(kept, first_figures(), fetch, time.time)
 
 
-def _no_prices(_offers: Iterable[Offer]) -> Mapping[Offer, float]:
+def _no_prices(_wanted: Iterable[Offer | Route]) -> Mapping[Offer | Route, float]:
     return {}
 
 

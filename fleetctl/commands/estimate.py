@@ -150,17 +150,18 @@ def _gather(
     more = [region for region in MORE_REGIONS if region not in chosen]
     settings = wiring.load_settings()
     book = wiring.price_book(settings, file)
+    home = file.policy.home if file else target.location if target and not target.is_laptop else chosen[0]
     offers, known = gather(
         [*chosen, *more],
         names_in(sizes),
         book=book,
         store=wiring.connect(target, settings).store if target else None,
         quotas=wiring.spot_quotas(fleet, [*chosen, *more]) if target else {},
+        home=home,
     )
     if book.trouble:
         errors.print(f"fleetctl: {book.trouble}: kept and shipped prices stand in", markup=False)
     all_sizes = tuple(dict.fromkeys(offer.size for offer in offers))
-    home = target.location if target and not target.is_laptop else chosen[0]
     return known, Choices(tuple(chosen), all_sizes, tuple(more), home)
 
 

@@ -26,6 +26,17 @@ class Offer:
 
 
 @dataclass(frozen=True, slots=True)
+class Route:
+    """Where bytes leave one region for another: that is paid for by where they begin."""
+
+    origin: str
+    destination: str
+
+    def __str__(self) -> str:
+        return f"{self.origin} to {self.destination}"
+
+
+@dataclass(frozen=True, slots=True)
 class Pool:
     """Machines that are alike. Machine N of pool P in fleet F is named `F-P-000N`."""
 
@@ -90,6 +101,8 @@ class Policy:
     patience: Patience = Patience()
     stop_after: float | None = None
     """Epoch seconds: from then on the fleet drains and goes."""
+    home: str = ""
+    """The storage's region: what machines elsewhere send there is paid for. Empty: nothing is."""
 
     def pool(self, name: str) -> Pool | None:
         """The pool of that name; None when the fleet file no longer has it."""

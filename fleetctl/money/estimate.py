@@ -49,6 +49,8 @@ class Answer:
 
     wish: Wish
     pools: tuple[PoolPlan, ...]
+    home: str
+    """The storage's region."""
     forecast: Forecast
     verdict: Verdict
 
@@ -137,7 +139,7 @@ def _try(
     pools = _pools(regions, size, known)
     home = choices.home or choices.regions[0]
     made = forecast(wish.tiles, pools, known, world, home=home, seed=SEED)
-    return Answer(wish, pools, made, judge(wish, made))
+    return Answer(wish, pools, home, made, judge(wish, made))
 
 
 def _pools(regions: Sequence[str], size: str, known: Knowledge) -> tuple[PoolPlan, ...]:

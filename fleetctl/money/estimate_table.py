@@ -11,6 +11,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from fleetctl.controller.policy import Route
 from fleetctl.money.estimate import LIKELY, SEED, SURE, Answer, Change
 from fleetctl.money.figures import Figure
 from fleetctl.money.forecast import DRAWS, World
@@ -75,6 +76,9 @@ def assumptions(best: Answer, known: Knowledge, world: World) -> Iterator[tuple[
         yield f"evictions per VM hour, {pool.offer}", known.evictions_per_vm_hour(pool.offer)
         yield f"boot seconds, {pool.offer}", known.boot_seconds(pool.offer)
         yield f"spot vCPUs, {pool.offer.region}", known.spot_vcpus(pool.offer.region)
+        if pool.offer.region != best.home:
+            route = Route(pool.offer.region, best.home)
+            yield f"USD per GB, {route}", known.usd_per_gb(route)
     for field in fields(world):
         yield field.name.replace("_", " "), getattr(world, field.name)
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 
-from fleetctl.controller.policy import Offer, Priority
+from fleetctl.controller.policy import Offer, Priority, Route
 from fleetctl.money.figures import Figure, assumed
+from fleetctl.money.traffic import BETWEEN_CONTINENTS, WITHIN_CONTINENT, meter_of
 
 SOURCE = "first seed document"
 
@@ -40,8 +41,20 @@ class FirstFigures:
     """Approved per region."""
     download_seconds: float
     upload_seconds: float
+    usd_per_gb_within_continent: float
+    usd_per_gb_between_continents: float
+    usd_per_gb_elsewhere: float
+    """From regions of which it is not known how dear they are."""
     sizes: Mapping[str, SizeFigures]
     """By name."""
+
+    def usd_per_gb(self, route: Route) -> Figure:
+        """An assumption about what leaves a region."""
+        usd, which = {
+            WITHIN_CONTINENT: (self.usd_per_gb_within_continent, "between regions of one continent"),
+            BETWEEN_CONTINENTS: (self.usd_per_gb_between_continents, "between continents"),
+        }.get(meter_of(route), (self.usd_per_gb_elsewhere, "the dearest between regions"))
+        return assumed(usd, f"{which}, list price")
 
     def usd_per_hour(self, offer: Offer) -> Figure | None:
         """An assumption about an offer: its size's price, whatever the region; None for a size that is not here."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from fleetctl.controller.policy import Offer
+from fleetctl.controller.policy import Offer, Route
 from fleetctl.money.figures import Basis, Figure, assumed
 from fleetctl.money.knowledge import Knowledge
 
@@ -48,9 +48,6 @@ class World:
     """Of each machine after its last tile."""
     disk_usd_per_hour: Figure = field(
         default_factory=lambda: assumed(4.80 / 730, "64 GB standard SSD, list price of East US")
-    )
-    traffic_usd_per_gb: Figure = field(
-        default_factory=lambda: assumed(0.02, "between regions of one continent, list price")
     )
     handover_usd_per_gb: Figure = field(
         default_factory=lambda: assumed(0.087, "to the internet, list price, first 10 TB")
@@ -111,7 +108,8 @@ def forecast(
         for name, usd in pool.usd(share, hours).items():
             parts[name] = parts[name] + usd
         if plan.offer.region != home:
-            parts["network"] = parts["network"] + share * world.tile_gb.value * world.traffic_usd_per_gb.value
+            usd_per_gb = known.usd_per_gb(Route(plan.offer.region, home)).value
+            parts["network"] = parts["network"] + share * world.tile_gb.value * usd_per_gb
     parts["controller"] = hours * world.controller_usd_per_hour.value
     gb = tiles * world.tile_gb.value
     return Forecast(

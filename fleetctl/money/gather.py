@@ -10,7 +10,7 @@ from contract.errors import BadInput
 from fleetctl.cloud.sizes import vcpus_of, why_never_spot
 from fleetctl.controller.memory import Spend
 from fleetctl.controller.memory_store import MemoryStore
-from fleetctl.controller.policy import Offer, Priority
+from fleetctl.controller.policy import Offer, Priority, Route
 from fleetctl.controller.snapshot import Quota
 from fleetctl.money.calibrations import read_calibrations
 from fleetctl.money.first_figures import first_figures
@@ -27,10 +27,12 @@ def gather(
     book: PriceBook,
     store: BlobStore | None,
     quotas: Mapping[str, Quota],
+    home: str = "",
 ) -> tuple[list[Offer], Knowledge]:
     """The spot offers of those sizes (none: all that are known) in those regions, and what is known of them.
 
-    `store`: the fleet's; None where no fleet is chosen. BadInput for names that can be no region or size.
+    `store`: the fleet's; None where no fleet is chosen. `home`: the storage's region, for the price of traffic to it;
+    empty: nobody asks. BadInput for names that can be no region or size.
     """
     calibrations = read_calibrations(store) if store else {}
     known_sizes = list(dict.fromkeys([*first_figures().sizes, *(size for size, _ in calibrations)]))
@@ -39,6 +41,7 @@ def gather(
     knowledge = Knowledge(
         first=first_figures(),
         prices=book.look_up(both),
+        traffic=book.look_up([Route(region, home) for region in regions if home and region != home]),
         calibrations=calibrations,
         quotas=quotas,
         spend=MemoryStore(store).load().spend if store else Spend(),

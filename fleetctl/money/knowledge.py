@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from fleetctl.controller.memory import Spend
-from fleetctl.controller.policy import Offer
+from fleetctl.controller.policy import Offer, Route
 from fleetctl.controller.snapshot import Quota
 from fleetctl.money.calibrations import Calibration
 from fleetctl.money.figures import Figure, assumed, measured
@@ -27,6 +27,8 @@ class Knowledge:
     first: FirstFigures
     prices: Mapping[Offer, Figure]
     """USD per hour."""
+    traffic: Mapping[Route, Figure] = field(default_factory=dict)
+    """USD per GB."""
     calibrations: Mapping[tuple[str, str], Calibration] = field(default_factory=dict)
     """By size and region."""
     quotas: Mapping[str, Quota] = field(default_factory=dict)
@@ -57,6 +59,10 @@ class Knowledge:
         if best := self.calibrations.get((offer.size, offer.region)):
             return measured(best.boot_seconds, f"calibrated on {best.measured[:10]}")
         return assumed(BOOT_SECONDS, "boots of four to five minutes")
+
+    def usd_per_gb(self, route: Route) -> Figure:
+        """Of what leaves one region for another."""
+        return self.traffic.get(route) or self.first.usd_per_gb(route)
 
     def spot_vcpus(self, region: str) -> Figure:
         """That the subscription may have there in all."""

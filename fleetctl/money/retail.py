@@ -1,7 +1,7 @@
-"""Azure's public price list: what a size costs per hour in a region, as spot and as regular machine.
+"""Azure's public price list: what a size costs per hour in a region, as spot and as regular machine; and traffic.
 
-One question per size and region brings both, page by page. Other meters of the same size are left out: Windows,
-`Low Priority` (of Azure Batch), development subscriptions, reservations.
+One question per size and region brings both, page by page, and one per meter of traffic that of all regions. Other
+meters of the same size are left out: Windows, `Low Priority` (of Azure Batch), development subscriptions, reservations.
 """
 
 from __future__ import annotations
@@ -14,14 +14,21 @@ from urllib.parse import urlsplit
 import requests
 
 from contract.errors import TilefleetError
-from fleetctl.controller.policy import Offer, Priority
+from fleetctl.controller.policy import Offer, Priority, Route
+from fleetctl.money.traffic import meter_of
 
 PRICE_LIST = "https://prices.azure.com/api/retail/prices"
 TIMEOUT_SECONDS = 10.0
 MAX_PAGES = 20
 MAX_USD_PER_HOUR = 1000.0
 """More than any machine costs: such a line is an error of the list, or of ours."""
+MAX_USD_PER_GB = 1.0
+"""The same of traffic."""
 _NOT_OURS = ("windows", "low priority", "dev/test", "devtest", "cloud services", "reservation")
+
+
+_Candidate = tuple[str, float]
+"""When it began to hold, and USD."""
 
 
 class NoPrices(TilefleetError):
@@ -35,14 +42,24 @@ class RetailPrices:
         self._url = url
         self._timeout_seconds = timeout_seconds
 
-    def fetch(self, offers: Iterable[Offer]) -> dict[Offer, float]:
-        """USD per hour of those offers that the list knows. NoPrices when it could not be asked."""
-        wanted = set(offers)
-        found: dict[Offer, float] = {}
+    def fetch(self, wanted: Iterable[Offer | Route]) -> dict[Offer | Route, float]:
+        """USD per hour of those offers, and per GB of those routes, that the list knows. NoPrices when it could not
+        be asked."""
+        asked = set(wanted)
+        offers = {(entry.region, entry.size) for entry in asked if isinstance(entry, Offer)}
+        routes = {entry: meter_of(entry) for entry in asked if isinstance(entry, Route) and meter_of(entry)}
+        found: dict[Offer | Route, float] = {}
         with requests.Session() as session:
-            for region, size in sorted({(offer.region, offer.size) for offer in wanted}):
+            for region, size in sorted(offers):
                 found |= prices_in(self._items(session, question(region, size)), region, size)
-        return {offer: usd for offer, usd in found.items() if offer in wanted}
+            for meter in sorted(set(routes.values())):
+                usd_by_origin = traffic_in(self._items(session, traffic_question(meter)), meter)
+                found |= {
+                    route: usd_by_origin[route.origin]
+                    for route, counted_by in routes.items()
+                    if counted_by == meter and route.origin in usd_by_origin
+                }
+        return {entry: usd for entry, usd in found.items() if entry in asked}
 
     def _items(self, session: requests.Session, asked: str) -> Iterator[Mapping[str, Any]]:
         url, parameters = self._url, {"$filter": asked}
@@ -79,31 +96,56 @@ def question(region: str, size: str) -> str:
     )
 
 
-def prices_in(items: Iterable[Any], region: str, size: str) -> dict[Offer, float]:
+def traffic_question(meter: str) -> str:
+    """The list's filter for one meter of traffic, in all regions: a page or two."""
+    return f"serviceName eq 'Bandwidth' and priceType eq 'Consumption' and meterName eq '{meter}'"
+
+
+def prices_in(items: Iterable[Any], region: str, size: str) -> dict[Offer | Route, float]:
     """The newest price of each kind among the list's items; of two that began together the dearer one."""
-    best: dict[Priority, tuple[str, float]] = {}
+    best: dict[Priority, _Candidate] = {}
     for item in items:
-        if not isinstance(item, Mapping) or not _is_ours(item, region, size):
-            continue
-        usd, priority = float(item["retailPrice"]), _priority(item)
-        candidate = (str(item.get("effectiveStartDate", "")), usd)
-        if 0 < usd <= MAX_USD_PER_HOUR and candidate > best.get(priority, ("", 0.0)):
-            best[priority] = candidate
+        if _is_price(item, "1 Hour", MAX_USD_PER_HOUR) and _is_of_machine(item, region, size):
+            priority = _priority(item)
+            best[priority] = max(_candidate(item), best.get(priority, ("", 0.0)))
     return {Offer(region, size, priority): usd for priority, (_, usd) in best.items()}
 
 
-def _is_ours(item: Mapping[str, Any], region: str, size: str) -> bool:
-    words = " ".join(str(item.get(field, "")) for field in ("productName", "skuName", "meterName")).lower()
+def traffic_in(items: Iterable[Any], meter: str) -> dict[str, float]:
+    """USD per GB by the region where it begins: the newest price, and of its tiers the dearest."""
+    best: dict[str, _Candidate] = {}
+    for item in items:
+        if _is_price(item, "1 GB", MAX_USD_PER_GB) and item.get("meterName") == meter:
+            origin = str(item.get("armRegionName", "")).lower()
+            best[origin] = max(_candidate(item), best.get(origin, ("", 0.0)))
+    return {origin: usd for origin, (_, usd) in best.items()}
+
+
+def _candidate(item: Mapping[str, Any]) -> _Candidate:
+    return str(item.get("effectiveStartDate", "")), float(item["retailPrice"])
+
+
+def _is_price(item: Any, unit: str, most_usd: float) -> bool:
+    """Is it one in dollars for that unit, that holds today?"""
+    if not isinstance(item, Mapping):
+        return False
     usd = item.get("retailPrice")
     return (
-        str(item.get("armRegionName", "")).lower() == region.lower()
-        and str(item.get("armSkuName", "")).lower() == size.lower()
-        and item.get("type") == "Consumption"
-        and item.get("unitOfMeasure") == "1 Hour"
+        item.get("type") == "Consumption"
+        and item.get("unitOfMeasure") == unit
         and item.get("currencyCode") == "USD"
         and isinstance(usd, int | float)
         and not isinstance(usd, bool)
+        and 0 < usd <= most_usd
         and str(item.get("effectiveStartDate", "")) <= datetime.now(UTC).isoformat()
+    )
+
+
+def _is_of_machine(item: Mapping[str, Any], region: str, size: str) -> bool:
+    words = " ".join(str(item.get(field, "")) for field in ("productName", "skuName", "meterName")).lower()
+    return (
+        str(item.get("armRegionName", "")).lower() == region.lower()
+        and str(item.get("armSkuName", "")).lower() == size.lower()
         and not any(word in words for word in _NOT_OURS)
     )
 

@@ -1,7 +1,7 @@
 """The Retail Prices interface over a small table: the same envelope, the same traps, no account needed.
 
 Beside each price that a planner wants stand those that it must not take: Windows, and the Low Priority meters of
-another service.
+another service. Traffic between regions has a price, too, by where it begins.
 """
 
 from __future__ import annotations
@@ -20,6 +20,10 @@ PAGE_ITEMS = 100
 WINDOWS_FACTOR = 1.6
 REGION_STEP = 0.04
 """Each region of the table is so much dearer than the one before it."""
+TRAFFIC_USD_PER_GB = {
+    "Intra Continent Data Transfer Out": 0.02,
+    "Inter Continent Data Transfer Out - NAM or EU To Any": 0.05,
+}
 MOST_CONDITIONS = 12
 _CONDITION = re.compile(r"\s*(?:(\w+) eq '([^']*)'|contains\((\w+),\s*'([^']*)'\))\s*")
 Item = dict[str, Any]
@@ -76,6 +80,8 @@ def all_items() -> Iterator[Item]:
     for region in REGIONS:
         for size in SIZES.values():
             yield from _of_size(size, region)
+        for meter, usd in TRAFFIC_USD_PER_GB.items():
+            yield _traffic(meter, region, usd)
 
 
 def usd_per_hour(size: Size, region: str, *, is_spot: bool) -> float:
@@ -97,8 +103,35 @@ def _of_size(size: Size, region: str) -> Iterator[Item]:
 
 def _item(size: Size, region: str, kind: str, system: str, usd: float, *, type_: str = "Consumption") -> Item:
     short = size.name.removeprefix("Standard_").replace("_", " ")
-    price = round(usd, 6)
     meter = uuid.uuid5(uuid.NAMESPACE_URL, f"{size.name}/{region}/{kind}/{system}/{type_}")
+    return _line(meter, region, round(usd, 6)) | {
+        "meterName": f"{short}{kind}",
+        "productName": f"Virtual Machines {size.family}{system}",
+        "skuName": f"{short}{kind}",
+        "serviceName": "Virtual Machines",
+        "serviceId": "DZH313Z7MMC8",
+        "serviceFamily": "Compute",
+        "unitOfMeasure": "1 Hour",
+        "type": type_,
+        "armSkuName": size.name,
+    }
+
+
+def _traffic(meter_name: str, region: str, usd: float) -> Item:
+    return _line(uuid.uuid5(uuid.NAMESPACE_URL, f"{meter_name}/{region}"), region, usd) | {
+        "meterName": meter_name,
+        "productName": "Bandwidth Inter-Region",
+        "skuName": "Inter-Region",
+        "serviceName": "Bandwidth",
+        "serviceId": "DZH312Z2VGNB",
+        "serviceFamily": "Networking",
+        "unitOfMeasure": "1 GB",
+        "type": "Consumption",
+        "armSkuName": "",
+    }
+
+
+def _line(meter: uuid.UUID, region: str, price: float) -> Item:
     product = f"DZH{meter.hex[:9].upper()}"
     return {
         "currencyCode": "USD",
@@ -109,16 +142,7 @@ def _item(size: Size, region: str, kind: str, system: str, usd: float, *, type_:
         "location": region,
         "effectiveStartDate": "2026-01-01T00:00:00Z",
         "meterId": str(meter),
-        "meterName": f"{short}{kind}",
         "productId": product,
         "skuId": f"{product}/{meter.hex[-4:].upper()}",
-        "productName": f"Virtual Machines {size.family}{system}",
-        "skuName": f"{short}{kind}",
-        "serviceName": "Virtual Machines",
-        "serviceId": "DZH313Z7MMC8",
-        "serviceFamily": "Compute",
-        "unitOfMeasure": "1 Hour",
-        "type": type_,
         "isPrimaryMeterRegion": True,
-        "armSkuName": size.name,
     }

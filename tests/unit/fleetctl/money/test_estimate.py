@@ -10,7 +10,7 @@ import pytest
 from contract.errors import BadInput
 from contract.fleet import read_fleet_file
 from fleetctl.controller.memory import Spend
-from fleetctl.controller.policy import Offer, Priority
+from fleetctl.controller.policy import Offer, Priority, Route
 from fleetctl.controller.snapshot import Quota
 from fleetctl.fleet_file import read_operator_file
 from fleetctl.money.estimate import Choices, Verdict, Wish, answer, cheapest_change
@@ -73,10 +73,19 @@ def test_evictions_cost_half_a_tile_and_a_boot_each(rate):
     assert np.median(made.parts["evicted"]) == pytest.approx(busy_hours * rate * 133 / 3600 * 0.591, rel=0.1)
 
 
-def test_pools_away_from_the_storage_pay_for_traffic():
+@pytest.mark.parametrize(("home", "usd_per_gb"), [("uksouth", 0.02), ("eastus", 0.05), ("westeurope", 0.0)])
+def test_pools_away_from_the_storage_pay_for_traffic_and_more_on_another_continent(home, usd_per_gb):
     pool = [PoolPlan(Offer("westeurope", A10, Priority.SPOT), 9)]
-    made = forecast(UK, pool, certain(), CALM, home="eastus", seed=1)
-    assert np.median(made.parts["network"]) == pytest.approx(UK * 0.11 * 0.02)
+    made = forecast(UK, pool, certain(), CALM, home=home, seed=1)
+    assert np.median(made.parts["network"]) == pytest.approx(UK * 0.11 * usd_per_gb)
+
+
+def test_a_price_of_the_list_counts_more_than_the_shipped_one():
+    route = Route("westeurope", "eastus")
+    known = replace(certain(), traffic={route: measured(0.03, "price list of today")})
+    pool = [PoolPlan(Offer("westeurope", A10, Priority.SPOT), 9)]
+    made = forecast(UK, pool, known, CALM, home="eastus", seed=1)
+    assert np.median(made.parts["network"]) == pytest.approx(UK * 0.11 * 0.03)
 
 
 def test_the_same_question_has_the_same_answer():

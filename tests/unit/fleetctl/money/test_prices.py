@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from threading import Event
 
 import pytest
 
-from fleetctl.controller.policy import Offer, Priority
+from fleetctl.controller.policy import Offer, Priority, Route
 from fleetctl.money.figures import Basis
 from fleetctl.money.first_figures import first_figures
 from fleetctl.money.price_book import FRESH_SECONDS, RETRY_SECONDS, TRUSTED_SECONDS, PriceBook
-from fleetctl.money.retail import NoPrices, RetailPrices, prices_in
+from fleetctl.money.retail import NoPrices, RetailPrices, prices_in, traffic_question
+from fleetctl.money.traffic import BETWEEN_CONTINENTS, WITHIN_CONTINENT
 from tests.unit.fleetctl.money.price_server import item, serve_prices
 
 SIZE = "Standard_NV36ads_A10_v5"
@@ -43,6 +45,39 @@ def test_spot_and_regular_are_found_over_pages_and_other_meters_are_left_out(ser
     assert found == {SPOT: 0.591, REGULAR: 3.2}
     assert len(server.filters) == 2
     assert f"armRegionName eq 'eastus' and armSkuName eq '{SIZE}'" in server.filters[1]
+
+
+def traffic(usd: float, region: str, meter: str = WITHIN_CONTINENT, **changes) -> dict:
+    return item("", usd, **{"meterName": meter, "armRegionName": region, "unitOfMeasure": "1 GB"} | changes)
+
+
+def test_what_leaves_a_region_is_priced_by_the_meter_of_its_continent(server):
+    near, far = Route("westeurope", "uksouth"), Route("westeurope", "eastus")
+    unknown = Route("japaneast", "eastus")
+    server.pages = [
+        [traffic(0.02, "westeurope"), traffic(0.01, "westeurope", tierMinimumUnits=1000)],
+        [traffic(0.5, "uksouth"), traffic(0.05, "westeurope", BETWEEN_CONTINENTS)],
+        [traffic(9.0, "westeurope"), traffic(0.7, "westeurope", unitOfMeasure="10 GB")],
+    ]
+    assert RetailPrices(server.url).fetch([near, far, unknown]) == {near: 0.02, far: 0.05}
+    assert sorted(server.filters) == [
+        traffic_question(BETWEEN_CONTINENTS),
+        traffic_question(WITHIN_CONTINENT),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("origin", "destination", "usd_per_gb"),
+    [
+        ("uksouth", "westeurope", 0.02),
+        ("eastus2", "canadacentral", 0.02),
+        ("swedencentral", "westus3", 0.05),
+        ("australiaeast", "eastus", 0.16),
+        ("japaneast", "japanwest", 0.16),
+    ],
+)
+def test_shipped_traffic_depends_on_where_it_begins(origin, destination, usd_per_gb):
+    assert first_figures().usd_per_gb(Route(origin, destination)).value == usd_per_gb
 
 
 def test_the_case_of_names_does_not_matter():
@@ -136,6 +171,27 @@ def test_a_tick_does_not_wait_for_the_list_and_has_the_new_price_at_a_later_one(
     assert kept.book([SPOT, UNKNOWN]) == {SPOT: 0.591}
     kept.book._asking.join()
     assert kept.book([SPOT, UNKNOWN]) == {SPOT: 0.5}
+
+
+def test_routes_are_kept_beside_machines(kept):
+    near = Route("westeurope", "uksouth")
+    kept.fetch = lambda wanted: dict.fromkeys(wanted, 0.03)
+    assert kept.again().look_up([near])[near].basis is Basis.MEASURED
+    kept.fetch = lambda _wanted: {}
+    assert kept.again()([near, SPOT]) == {near: 0.03, SPOT: 0.591}
+
+
+def test_what_is_wanted_while_the_list_is_asked_is_asked_for_next(kept):
+    answered = Event()
+    kept.fetch = lambda wanted: answered.wait(10) and dict.fromkeys(wanted, 0.4)
+    book = kept.again()
+    book([SPOT])
+    book([REGULAR])
+    answered.set()
+    book._asking.join()
+    book([REGULAR])
+    book._asking.join()
+    assert book([SPOT, REGULAR]) == {SPOT: 0.4, REGULAR: 0.4}
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"v":1,"prices":[{}]}', '{"v":9,"prices":[]}'])
