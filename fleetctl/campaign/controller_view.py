@@ -18,6 +18,8 @@ class ControllerView:
     machines: Mapping[str, int]
     """By intent: run, drain, rehost, quarantine, ..."""
     spent_usd: float
+    traffic_usd: float
+    """Of it, for bytes that left their machine's region."""
     stopped_for: str
     """Why the whole fleet drains; empty while it works."""
     is_outage: bool
@@ -26,7 +28,8 @@ class ControllerView:
     def line(self) -> str:
         """For a person."""
         meant = ", ".join(f"{count} {intent}" for intent, count in sorted(self.machines.items())) or "none"
-        parts = [f"machines: {meant}", f"{self.spent_usd:.2f} USD spent"]
+        traffic = f" ({self.traffic_usd:.2f} for traffic)" if self.traffic_usd else ""
+        parts = [f"machines: {meant}", f"{self.spent_usd:.2f} USD spent{traffic}"]
         if self.is_outage:
             parts.append("the imagery's source fails, intake is paused")
         if self.stopped_for:
@@ -45,6 +48,7 @@ def look_at_controller(store: BlobStore) -> ControllerView | None:
     return ControllerView(
         machines=dict(Counter(machine.intent.value for machine in memory.vms.values())),
         spent_usd=memory.spend.paid,
+        traffic_usd=sum(memory.spend.traffic_by_job.values()),
         stopped_for=memory.stopped_for,
         is_outage=memory.outage_since is not None,
     )

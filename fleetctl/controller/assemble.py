@@ -7,7 +7,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -27,8 +27,8 @@ from fleetctl.controller.intake import IntakeKeeper
 from fleetctl.controller.leader import Leader
 from fleetctl.controller.leak_watch import LeakWatch
 from fleetctl.controller.memory_store import MemoryStore
-from fleetctl.controller.observe import Eyes
-from fleetctl.controller.policy import Offer, Policy
+from fleetctl.controller.observe import Eyes, Prices
+from fleetctl.controller.policy import Policy
 from fleetctl.controller.sd_notify import ServiceNotes
 from fleetctl.controller.tick import Controller, Ticked
 from fleetctl.exit_codes import ExitCode
@@ -48,7 +48,7 @@ class World:
     store: BlobStore
     queues: FleetQueues
     machines: Machines
-    prices: Callable[[Iterable[Offer]], Mapping[Offer, float]]
+    prices: Prices
     new_vm: Callable[[str], NewVm]
     policy: Callable[[], Policy]
 

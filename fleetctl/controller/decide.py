@@ -11,7 +11,7 @@ from fleetctl.controller.draft import Decision, Draft
 from fleetctl.controller.memory import Memory
 from fleetctl.controller.policy import Policy
 from fleetctl.controller.rules.carry_out import carry_out
-from fleetctl.controller.rules.charge import charge_evictions, charge_time
+from fleetctl.controller.rules.charge import charge_evictions, charge_time, charge_traffic
 from fleetctl.controller.rules.follow import follow
 from fleetctl.controller.rules.health import mend
 from fleetctl.controller.rules.money import drain_everything, keep_budgets
@@ -33,6 +33,7 @@ def decide(seen: Snapshot, memory: Memory, policy: Policy) -> Decision:
         return draft.decision()  # blind: anything could be wrong
     follow(draft)
     charge_time(draft)
+    charge_traffic(draft)
     keep_budgets(draft)
     obey(draft)
     explain_stops(draft)

@@ -84,7 +84,11 @@ class Spend:
     by_day: Mapping[str, float] = field(default_factory=dict)
     """UTC date."""
     by_kind: Mapping[str, float] = field(default_factory=dict)
-    """useful, evicted, unfit, idle, boot, disks."""
+    """useful, evicted, unfit, idle, boot, disks, traffic."""
+    traffic_by_job: Mapping[str, float] = field(default_factory=dict)
+    """The part of `by_job` that was paid for traffic."""
+    sent_bytes: Mapping[str, int] = field(default_factory=dict)
+    """Charged already, by pool and job."""
     vm_hours: Mapping[str, float] = field(default_factory=dict)
     """Billed ones by offer, as it prints."""
     evictions: Mapping[str, int] = field(default_factory=dict)
@@ -113,4 +117,5 @@ class Memory:
     stopped_by: str = ""
     """Which limit did it, with its amount: another amount, or another day, lets the fleet go on."""
     in_doubt: tuple[Action, ...] = ()
-    """What was about to be done when this was written: whoever begins with it cannot know how far that came."""
+    """What was about to be done when this was written: whoever begins with it cannot know how far that came. Between
+    two ticks what could not be done and is not decided anew."""

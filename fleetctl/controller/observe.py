@@ -13,12 +13,13 @@ from contract.errors import StorageError, TilefleetError
 from contract.fleet_queues import FleetQueues
 from contract.heartbeat import SeenHeartbeat, read_heartbeats
 from fleetctl.cloud.machines import Machines, Refused
-from fleetctl.controller.policy import Offer, Policy, Priority
+from fleetctl.controller.policy import Offer, Policy, Priority, Route
 from fleetctl.controller.snapshot import (
     Attempts,
     JobSeen,
     QueuesSeen,
     Quota,
+    Sent,
     Snapshot,
     VmSeen,
     WorkerSeen,
@@ -26,6 +27,15 @@ from fleetctl.controller.snapshot import (
 from fleetctl.controller.wishes import read_wishes
 
 Part = TypeVar("Part")
+Priced = TypeVar("Priced", Offer, Route)
+
+
+class Prices(Protocol):
+    """What is known of prices, at once: USD per hour of an offer, per GB of a route."""
+
+    def __call__(self, wanted: Iterable[Priced]) -> Mapping[Priced, float]:
+        """What has no price is left out."""
+        ...
 
 
 class History(Protocol):
@@ -38,6 +48,10 @@ class History(Protocol):
     def attempts(self, now: float, window_seconds: float) -> Attempts: ...
 
     def tile_seconds(self) -> float | None: ...
+
+    def sent_bytes(self) -> Mapping[tuple[str, str], int]:
+        """By the front of the machines' names, `<fleet>-<pool>`, and job."""
+        ...
 
     def jobs(self) -> tuple[JobSeen, ...]:
         """Every job that is not over. StorageError when nothing could be read yet."""
@@ -52,8 +66,7 @@ class Eyes:
     store: BlobStore
     queues: FleetQueues
     history: History
-    prices: Callable[[Iterable[Offer]], Mapping[Offer, float]]
-    """USD per hour; an offer without a price is left out."""
+    prices: Prices
     policy: Policy
     leaks: Callable[[], tuple[str, ...]]
     """As found by the slow loop that looks for them."""
@@ -75,6 +88,8 @@ class Eyes:
             spot_quota=self._quota(Priority.SPOT, vms, missing),
             regular_quota=self._quota(Priority.REGULAR, vms, missing),
             usd_per_hour=self.prices({pool.offer for pool in self.policy.pools}),
+            usd_per_gb=self._usd_per_gb(),
+            sent=self._sent(),
             evicted_boots=_try("evictions", missing, self._evicted_boots) or frozenset(),
             attempts=self.history.attempts(now, self.policy.patience.outage_window),
             tile_seconds=self.history.tile_seconds(),
@@ -102,6 +117,20 @@ class Eyes:
             if quota is not None:
                 found[region] = quota
         return found
+
+    def _usd_per_gb(self) -> dict[str, float]:
+        home = self.policy.home
+        away = {pool.offer.region for pool in self.policy.pools} - {home} if home else set()
+        routes = self.prices({Route(region, home) for region in away})
+        return {route.origin: usd for route, usd in routes.items()}
+
+    def _sent(self) -> tuple[Sent, ...]:
+        pools = {f"{self.policy.fleet}-{pool.name}": pool for pool in self.policy.pools}
+        return tuple(
+            Sent(pools[front].name, pools[front].offer.region, job, total)
+            for (front, job), total in self.history.sent_bytes().items()
+            if front in pools
+        )
 
     def _evicted_boots(self) -> frozenset[tuple[str, str]]:
         names = self.store.names(artifact_names.EVICTIONS_PREFIX)

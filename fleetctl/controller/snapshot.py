@@ -117,6 +117,16 @@ class Attempts:
 
 
 @dataclass(frozen=True, slots=True)
+class Sent:
+    """What the machines of one pool sent to the storage for one job, since the ledger is followed."""
+
+    pool: str
+    region: str
+    job: str
+    total_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """One look at everything."""
 
@@ -131,6 +141,9 @@ class Snapshot:
     """By region; a region that is not here was not seen, so nothing grows there."""
     regular_quota: Mapping[str, Quota] = field(default_factory=dict)
     usd_per_hour: Mapping[Offer, float] = field(default_factory=dict)
+    usd_per_gb: Mapping[str, float] = field(default_factory=dict)
+    """Of what leaves a region for the storage; a region that is not here pays nothing."""
+    sent: tuple[Sent, ...] = ()
     evicted_boots: frozenset[tuple[str, str]] = frozenset()
     """(vm, boot id) that a supervisor reported as evicted."""
     attempts: Attempts = Attempts(0, 0)

@@ -37,6 +37,8 @@ class Fold:
     """(epoch seconds, cause or `done`) of ended attempts, in the order of reading."""
     stage_seconds: dict[str, deque[float]] = field(default_factory=dict)
     tile_seconds: deque[float] = field(default_factory=lambda: deque(maxlen=KEPT_TILES))
+    sent_bytes: dict[tuple[str, str], int] = field(default_factory=dict)
+    """Results and checkpoints since this fold began, by the front of the machine's name (fleet and pool) and job."""
 
     def take(self, event: Event) -> None:
         """Add one line. Lines that say nothing that is counted here pass."""
@@ -45,6 +47,8 @@ class Fold:
             self._done(event)
         elif name == ledger_events.RETURNED:
             self._returned(event)
+        elif name == ledger_events.CHECKPOINT_SAVED:
+            self._sent(event, event.get("bytes"))
         elif name == ledger_events.TILE_RECEIVED:
             self.delayed_until.pop(_key(event), None)
 
@@ -75,6 +79,7 @@ class Fold:
     def _done(self, event: Event) -> None:
         self.delayed_until.pop(_key(event), None)
         self._end(event, DONE)
+        self._sent(event, event.get("uploaded_bytes"))
         seconds = event.get("seconds")
         if not isinstance(seconds, dict):
             return
@@ -91,6 +96,11 @@ class Fold:
         cause = str(event.get("cause", ""))
         if cause in JUDGED:
             self._end(event, cause)
+
+    def _sent(self, event: Event, length: Any) -> None:
+        machines, job = str(event.get("vm", "")).rpartition("-")[0], event.get("job")
+        if machines and isinstance(job, str) and type(length) is int and length > 0:
+            self.sent_bytes[machines, job] = self.sent_bytes.get((machines, job), 0) + length
 
     def _end(self, event: Event, cause: str) -> None:
         at = _epoch(event["time"])

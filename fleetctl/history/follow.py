@@ -122,6 +122,10 @@ class LedgerHistory:
         with self._lock:
             return self._fold.tiles_done(now, window_seconds)
 
+    def sent_bytes(self) -> dict[tuple[str, str], int]:
+        with self._lock:
+            return dict(self._fold.sent_bytes)
+
     def jobs(self) -> tuple[JobSeen, ...]:
         return self._jobs.seen()
 

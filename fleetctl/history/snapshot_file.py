@@ -43,6 +43,7 @@ def encode(kept: Kept) -> bytes:
         "outcomes": list(fold.outcomes),
         "stage_seconds": {stage: list(seconds) for stage, seconds in fold.stage_seconds.items()},
         "tile_seconds": list(fold.tile_seconds),
+        "sent_bytes": [[*names, length] for names, length in fold.sent_bytes.items()],
         "jobs": {
             id_: [count.asked, count.committed_listed, count.explained_listed]
             for id_, count in kept.counts.items()
@@ -73,6 +74,7 @@ def decode(data: bytes, now: float) -> Kept:
                 stage: deque(seconds, maxlen=KEPT_TILES) for stage, seconds in head["stage_seconds"].items()
             },
             tile_seconds=deque(head["tile_seconds"], maxlen=KEPT_TILES),
+            sent_bytes={(vms, job): int(length) for vms, job, length in head.get("sent_bytes", ())},
         )
         return Kept(dict(head["positions"]), fold, counts)
     except (KeyError, ValueError, TypeError, OSError, EOFError, zipfile.BadZipFile) as error:

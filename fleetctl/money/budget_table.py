@@ -47,6 +47,7 @@ def budget_table(account: Statement) -> Table:
     table.add_column(justify="right")
     table.add_row("budget, USD", _usd(account.budget_usd) if account.budget_usd else "none")
     table.add_row("spent, overhead included", _usd(account.spent_usd))
+    table.add_row("of it for traffic between regions", _usd(account.traffic_usd))
     table.add_row("left of the budget", _usd(account.budget_left_usd))
     table.add_row("tiles done", f"{account.done:,} of {account.asked:,}")
     table.add_row(
@@ -62,6 +63,7 @@ def budget_json(account: Statement) -> dict[str, Any]:
         "job": account.title,
         "budget_usd": account.budget_usd,
         "spent_usd": account.spent_usd,
+        "traffic_usd": account.traffic_usd,
         "left_usd": account.budget_left_usd,
         "usd_per_tile": account.usd_per_tile,
         "finishing_usd": account.finishing_usd,

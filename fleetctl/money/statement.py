@@ -24,6 +24,8 @@ class Statement:
     left: int
     """Neither committed nor explained."""
     spent_usd: float
+    traffic_usd: float
+    """Of what was spent, for bytes that left their machine's region."""
     budget_usd: float | None
     """None: no limit."""
     usd_per_tile: float | None
@@ -50,9 +52,10 @@ class Statement:
         more = "nobody knows yet what finishing costs"
         if self.finishing_usd is not None:
             more = f"finishing costs about {self.finishing_usd:.2f} USD more"
+        traffic = f" ({self.traffic_usd:.2f} for traffic)" if self.traffic_usd else ""
         return (
             f"{self.done} of {self.asked} tiles done, {self.left} left; "
-            f"{self.spent_usd:.2f}{of_budget} USD spent, {more}"
+            f"{self.spent_usd:.2f}{of_budget} USD spent{traffic}, {more}"
         )
 
 
@@ -67,16 +70,17 @@ def charged_by_job(spend: Spend) -> Mapping[str, float]:
 def job_statement(spend: Spend, job: JobSeen) -> Statement:
     """One job's account."""
     spent = charged_by_job(spend).get(job.id, 0.0)
-    return _statement(job.id, (job,), spent, job.budget_usd)
+    return _statement(job.id, (job,), spent, spend.traffic_by_job.get(job.id, 0.0), job.budget_usd)
 
 
 def fleet_statement(spend: Spend, jobs: Iterable[JobSeen], budget_usd: float | None) -> Statement:
     """The whole fleet's; `jobs`: those that are not over."""
-    return _statement("fleet", tuple(jobs), spend.paid, budget_usd)
+    traffic = sum(spend.traffic_by_job.values())
+    return _statement("fleet", tuple(jobs), spend.paid, traffic, budget_usd)
 
 
 def _statement(
-    title: str, jobs: tuple[JobSeen, ...], spent_usd: float, budget_usd: float | None
+    title: str, jobs: tuple[JobSeen, ...], spent_usd: float, traffic_usd: float, budget_usd: float | None
 ) -> Statement:
     asked, done = sum(job.asked for job in jobs), sum(job.committed for job in jobs)
     return Statement(
@@ -85,6 +89,7 @@ def _statement(
         done=done,
         left=asked - done - sum(job.explained for job in jobs),
         spent_usd=spent_usd,
+        traffic_usd=traffic_usd,
         budget_usd=budget_usd,
         usd_per_tile=spent_usd / done if done and spent_usd else None,
     )

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 
 from contract.heartbeat import WorkerState
 from fleetctl.cloud.machines import Refusal, Refused
-from fleetctl.controller.rules.charge import DISK_USD_PER_HOUR
+from fleetctl.controller.rules.charge import BYTES_PER_GB, DISK_USD_PER_HOUR
 from fleetctl.controller.snapshot import BILLED, Power
 from fleetctl.simulation.machine import NEVER, PREFETCHED, SimVm
-from fleetctl.simulation.world import Region, World
+from fleetctl.simulation.world import TILE_BYTES, Region, World
 
 SECONDS_PER_HOUR = 3600.0
 OCCUPIES = frozenset({Power.STARTING, Power.RUNNING})
@@ -31,6 +31,8 @@ class Meter:
     lost_hours: float = 0.0
     """Machine time of tiles that were begun and not finished."""
     done: int = 0
+    sent_bytes: Counter[str] = field(default_factory=Counter)
+    """By the region where it began."""
     starts: int = 0
     refused: int = 0
     evictions: int = 0
@@ -52,6 +54,9 @@ class ModelCloud:
 
     def __post_init__(self) -> None:
         self._rng = random.Random(self.seed)
+        self._usd_per_tile_sent = {
+            region: usd * TILE_BYTES / BYTES_PER_GB for region, usd in self.world.usd_per_gb().items()
+        }
         self._returns: list[tuple[float, int]] = []
         self._room: dict[str, tuple[float, int]] = {}
         self._up: Counter[str] = Counter()
@@ -151,6 +156,8 @@ class ModelCloud:
 
     def _finish(self, vm: SimVm, at: float) -> None:
         self.meter.done += 1
+        self.meter.sent_bytes[vm.region.name] += TILE_BYTES
+        self.meter.usd += self._usd_per_tile_sent.get(vm.region.name, 0.0)
         vm.held -= 1
         if vm.held:
             self._infer(vm, at)

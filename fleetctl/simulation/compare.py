@@ -8,7 +8,7 @@ from typing import Any
 from rich.table import Table
 
 from fleetctl.simulation.run import STALE_SECONDS, OnTick, Run, run_controlled, run_swept
-from fleetctl.simulation.world import REGIONS, World
+from fleetctl.simulation.world import HOME, REGIONS, TILE_BYTES, World
 
 SWEEP_SECONDS = (120.0, 1800.0)
 """What operators did: a loop of two minutes, and one of half an hour."""
@@ -58,7 +58,8 @@ def assumptions(world: World) -> list[str]:
         f"assumed: {min(prices):.2f} to {max(prices):.2f} USD per hour; half of the evictions come "
         f"{world.squeezes.share_of_machines:.0%} of a region at once, with no room there for about "
         f"{world.squeezes.median_seconds / 60:.0f} minutes; {seconds.start + seconds.boot:.0f} s from a start to "
-        f"the first tile; a quota of {world.quota_vcpus} vCPUs per region"
+        f"the first tile; a quota of {world.quota_vcpus} vCPUs per region; {TILE_BYTES / 1e6:.0f} MB of results per "
+        f"tile, sent to {HOME}"
     )
     simulated = (
         f"a tick of the simulated controller is {world.tick_seconds:.0f} s; operators' sweepers returned a silent "

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from contract.heartbeat import WorkerState
 from fleetctl.controller.machine import pool_of
 from fleetctl.controller.snapshot import Power, VmSeen, WorkerSeen
-from fleetctl.simulation.world import FLEET, Region, offer_of
+from fleetctl.simulation.world import FLEET, JOB, Region, offer_of
 
 NEVER = math.inf
 HEARTBEAT_AGE_SECONDS = 5.0
@@ -74,7 +74,7 @@ class SimVm:
 
     def _seen(self, age_seconds: float) -> WorkerSeen:
         name = f"{self.name}-s0"
-        jobs = ("simulated",) * bool(self.held)
+        jobs = (JOB,) * bool(self.held)
         return WorkerSeen(
             name, self.name, self.boot_id, self.state, self.held, age_seconds, self.worker_started, jobs=jobs
         )

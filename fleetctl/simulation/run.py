@@ -13,9 +13,9 @@ from fleetctl.controller.machine import pool_of
 from fleetctl.controller.memory import Memory, Spend
 from fleetctl.controller.pace import Buckets, paced
 from fleetctl.controller.policy import Policy
-from fleetctl.controller.snapshot import Power, QueuesSeen, Quota, Snapshot
+from fleetctl.controller.snapshot import Power, QueuesSeen, Quota, Sent, Snapshot
 from fleetctl.simulation.cloud import SECONDS_PER_HOUR, Meter, ModelCloud
-from fleetctl.simulation.world import FLEET, VCPUS, Region, World, offer_of
+from fleetctl.simulation.world import FLEET, JOB, VCPUS, Region, World, offer_of
 
 BEGIN = 1_767_225_600.0
 """2026-01-01, UTC."""
@@ -144,6 +144,7 @@ class _Controller:
         self._regions = {
             pool.name: region for pool, region in zip(self.policy.pools, world.regions, strict=True)
         }
+        self._usd_per_gb = world.usd_per_gb()
         self._usd_per_hour = {offer_of(region): region.usd_per_hour for region in world.regions}
 
     def tick(self) -> None:
@@ -175,6 +176,11 @@ class _Controller:
             jobs=(),
             spot_quota={name: Quota(world.quota_vcpus, vcpus) for name, vcpus in used.items()},
             usd_per_hour=self._usd_per_hour,
+            usd_per_gb=self._usd_per_gb,
+            sent=tuple(
+                Sent(name, region.name, JOB, cloud.meter.sent_bytes[region.name])
+                for name, region in self._regions.items()
+            ),
             evicted_boots=frozenset((vm.name, vm.boot_id) for vm in vms if vm.is_noticed),
             tile_seconds=world.seconds.infer,
         )

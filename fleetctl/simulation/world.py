@@ -10,16 +10,22 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-from fleetctl.controller.policy import Limits, Offer, Patience, Policy, Pool, Priority, vm_name
+from fleetctl.controller.policy import Limits, Offer, Patience, Policy, Pool, Priority, Route, vm_name
+from fleetctl.money.first_figures import first_figures
 
 SIZE = "Standard_NV36ads_A10_v5"
 VCPUS = 36
 FLEET = "simulated"
+JOB = "simulated"
 DEFAULT_QUOTA_VCPUS = 350
 """Per region: nine machines."""
 SPARE_QUOTA = 1.15
 """A fleet that is larger than that is given quota for so many times its size."""
 WORLD_TILES = 1_600_000
+HOME = "westeurope"
+"""Where the storage is: what machines in other regions send there is paid for."""
+TILE_BYTES = 110_000_000
+"""Of results, as of the Manchester tile."""
 SECONDS_OF_TICK_PER_VM = 0.045
 """A simulated tick is longer than a real one for large fleets: 90 s at 2,000 machines, to end in time."""
 
@@ -107,7 +113,13 @@ class World:
             Pool(f"a10{number}", offer_of(region), VCPUS, 1, 0, most, tiles_per_slot_hour=tiles_per_hour)
             for number, region in enumerate(self.regions)
         )
-        return Policy(FLEET, pools, Limits(vms=self.vms), replace(Patience(), tick=self.tick_seconds))
+        patience = replace(Patience(), tick=self.tick_seconds)
+        return Policy(FLEET, pools, Limits(vms=self.vms), patience, home=HOME)
+
+    def usd_per_gb(self) -> dict[str, float]:
+        """Of what leaves a region for the storage, by the list's shipped figures."""
+        routes = [Route(region.name, HOME) for region in self.regions if region.name != HOME]
+        return {route.origin: first_figures().usd_per_gb(route).value for route in routes}
 
     def names(self) -> list[tuple[str, Region]]:
         """A fixed fleet's machines, spread evenly."""

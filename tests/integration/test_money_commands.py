@@ -30,12 +30,14 @@ def offline(rig, tmp_path) -> FleetRig:
 
 def test_a_job_has_a_budget_once_somebody_sets_it_and_its_account_beside_it(offline):
     rig, job = offline, offline.enqueue(TWO)
-    MemoryStore(rig.store).save(Memory(spend=Spend(paid=3.0, by_job={job: 2.0, "(overhead)": 1.0})))
+    spend = Spend(paid=3.0, by_job={job: 2.0, "(overhead)": 1.0}, traffic_by_job={job: 0.5})
+    MemoryStore(rig.store).save(Memory(spend=spend))
     said = rig.type("fleetctl", "budget", job, "--set", "250", "--json")
     assert "250.00 USD, from the controller's next tick" in said
     assert read_budget(rig.store, job).usd == 250.0
     account = json.loads(said[said.index("{") :])
     assert (account["budget_usd"], account["spent_usd"], account["left_usd"]) == (250.0, 3.0, 247.0)
+    assert account["traffic_usd"] == 0.5
     assert (account["asked"], account["done"], account["forecast_usd"]) == (2, 0, None)
     assert "none" in rig.type("fleetctl", "budget", job, "--set", "none")
     assert read_budget(rig.store, job).usd is None

@@ -1,4 +1,4 @@
-"""Every billed second is charged to somebody, once, and under one word: what is paid is the sum of its kinds.
+"""Every billed second and byte is charged to somebody, once, under one word: what is paid is the sum of its kinds.
 
 A tick charges the time since the last one by what it sees now. A machine that appeared meanwhile is charged for a
 little too much and one that vanished for as much too little, so over a day both are even.
@@ -30,6 +30,8 @@ DEAR_USD_PER_VCPU_HOUR = 0.12
 UNKNOWN_VCPUS = 16
 _OVERHEAD_ONLY: Mapping[str, float] = {OVERHEAD: 1.0}
 USEFUL, EVICTED, UNFIT, IDLE, BOOT, DISKS = "useful", "evicted", "unfit", "idle", "boot", "disks"
+TRAFFIC = "traffic"
+BYTES_PER_GB = 1e9
 
 
 @dataclass
@@ -87,6 +89,27 @@ def charge_time(draft: Draft) -> None:
             charges.vm_hours[str(machine.listed.offer)] += hours
         charges.add(usd_by_kind, shares(machine))
     draft.spend = charges.total(draft.now)
+
+
+def charge_traffic(draft: Draft) -> None:
+    """Charge what the ledger tells anew of results and checkpoints that left their machine's region.
+
+    Totals only grow: where the ledger's fold was lost and begins anew, nothing is charged again until it has
+    counted more than was charged before.
+    """
+    charges = _Charges(draft.spend)
+    counted, by_job = dict(draft.spend.sent_bytes), dict(draft.spend.traffic_by_job)
+    for sent in draft.seen.sent:
+        usd_per_gb, key = draft.seen.usd_per_gb.get(sent.region, 0.0), f"{sent.pool} {sent.job}"
+        new = sent.total_bytes - counted.get(key, 0)
+        if new <= 0:
+            continue
+        counted[key] = sent.total_bytes
+        if usd_per_gb > 0:
+            usd = new / BYTES_PER_GB * usd_per_gb
+            charges.add({TRAFFIC: usd}, {sent.job: 1.0})
+            by_job[sent.job] = by_job.get(sent.job, 0.0) + usd
+    draft.spend = replace(charges.total(draft.now), sent_bytes=counted, traffic_by_job=by_job)
 
 
 def charge_evictions(draft: Draft) -> None:

@@ -11,20 +11,29 @@ from contract.job import JobState
 from fleetctl.controller.actions import Verb
 from fleetctl.controller.draft import Draft
 from fleetctl.controller.memory import Intent
-from fleetctl.controller.rules.charge import SECONDS_PER_HOUR, utc_day
+from fleetctl.controller.rules.charge import SECONDS_PER_HOUR, TRAFFIC, utc_day
 from fleetctl.controller.snapshot import BUDGET_REASON, JobSeen
 from fleetctl.money.statement import OVERHEAD, Statement, fleet_statement, job_statement
 
 WARN_PERCENT = (50, 80, 95)
 LAST_TICKS = 2
 """Deleting a machine takes about so long, and it is paid for meanwhile."""
+MOST_TRAFFIC_RATIO = 1.0
+"""The first look at a long ledger charges days of traffic at once: that is no rate, and must not stop a fleet."""
 
 
 def drain_usd(draft: Draft) -> float:
     """What it still costs to finish the tiles in hand and let everything go."""
     patience = draft.policy.patience
     seconds = (draft.seen.tile_seconds or patience.idle_grace) + 2 * patience.tick
-    return draft.usd_per_hour * seconds / SECONDS_PER_HOUR
+    return draft.usd_per_hour * seconds / SECONDS_PER_HOUR * (1 + _traffic_ratio(draft))
+
+
+def _traffic_ratio(draft: Draft) -> float:
+    """Traffic beside all else that was paid: the tiles in hand will be sent, too."""
+    traffic = draft.spend.by_kind.get(TRAFFIC, 0.0)
+    machines = draft.spend.paid - traffic
+    return min(MOST_TRAFFIC_RATIO, traffic / machines) if machines > 0 else 0.0
 
 
 def keep_budgets(draft: Draft) -> None:

@@ -83,11 +83,12 @@ def test_machines_and_money_are_shown_where_a_controller_wrote_them_down(make_ca
     campaign = make_campaign(A, B)
     vms = {f"uk-a10-{n:04d}": VmMemory(Intent.RUN, "wanted", 0.0) for n in (1, 2)}
     vms["uk-a10-0003"] = VmMemory(Intent.QUARANTINE, "unfit", 0.0)
-    MemoryStore(campaign.store).save(Memory(vms=vms, spend=Spend(paid=12.3, counted_until=1.0)))
+    spend = Spend(paid=12.3, traffic_by_job={"j1": 0.25, "j2": 0.5}, counted_until=1.0)
+    MemoryStore(campaign.store).save(Memory(vms=vms, spend=spend))
     console, out = screen()
     follower = Follower(campaign.store, queues, None)
     show_once(follower, console)
-    assert "machines: 1 quarantine, 2 run; 12.30 USD spent" in out.getvalue()
+    assert "machines: 1 quarantine, 2 run; 12.30 USD spent (0.75 for traffic)" in out.getvalue()
     told = json.loads(json.dumps(status_json(follower.look())))
     assert told["controller"]["machines"] == {"run": 2, "quarantine": 1}
     assert told["jobs"][0]["left"] == 2

@@ -14,6 +14,7 @@ from fleetctl.controller.snapshot import (
     Power,
     QueuesSeen,
     Quota,
+    Sent,
     Snapshot,
     VmSeen,
     WorkerSeen,
@@ -91,6 +92,10 @@ views = st.builds(
     usd_per_hour=st.dictionaries(st.sampled_from(OFFERS), st.sampled_from([0.0, 0.6, 4.0])),
     evicted_boots=st.frozensets(st.tuples(st.sampled_from(NAMES), st.just("b1")), max_size=4),
     attempts=st.sampled_from([Attempts(0, 0), Attempts(20, 15), Attempts(20, 20), Attempts(5, 0)]),
+    usd_per_gb=st.sampled_from([{}, {"westeurope": 0.05}]),
+    sent=st.sampled_from(
+        [(), (Sent("a10", "westeurope", "j1", 10**9), Sent("gone", "nowhere", "j2", 10**9))]
+    ),
     leaks=st.lists(st.just("/subscriptions/s/disks/d"), max_size=1).map(tuple),
     tile_seconds=st.sampled_from([None, 262.0]),
 )

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from random import Random
 
 from contract.job import JobState
-from fleetctl.controller.snapshot import BILLED, JobSeen, Power, Snapshot, WorkerSeen
-from tests.unit.fleetctl.controller.toy_cloud import ToyCloud, Vm
+from fleetctl.controller.snapshot import BILLED, JobSeen, Power, Sent, Snapshot, WorkerSeen
+from tests.unit.fleetctl.controller.toy_cloud import OFFER, ToyCloud, Vm
 
 DISK_USD_PER_SECOND = 4.80 / 730 / 3600
 TICK = 15.0
 HEARTBEAT = 5.0
+TILE_BYTES = 110_000_000
 
 
 @dataclass
@@ -23,6 +25,11 @@ class MeteredCloud(ToyCloud):
     evictions_per_vm_hour: float = 0.0
     jobs: tuple[JobSeen, ...] = (JobSeen("uk-2024-00000000", JobState.RUNNING, 10_000, 0, 0, None),)
     done: int = 0
+    usd_per_gb: float = 0.0
+    """Of what its machines send to a storage in another region."""
+    sent: Counter[str] = field(default_factory=Counter)
+    """Bytes by job."""
+    traffic_usd: float = 0.0
     compute_usd: float = 0.0
     disk_usd: float = 0.0
     lost_usd: float = 0.0
@@ -69,14 +76,25 @@ class MeteredCloud(ToyCloud):
             if vm.power is Power.RUNNING and vm.held and self.now - self.began[name] >= self.tile_seconds:
                 vm.held = 0
                 self.done += 1
+                self.sent[self._job_of(name).id] += TILE_BYTES
+                self.traffic_usd += TILE_BYTES / 1e9 * self.usd_per_gb
 
     def _worker(self, name: str, vm: Vm) -> WorkerSeen:
         plain = super()._worker(name, vm)
         if not vm.held:
             return plain
-        job = self.jobs[sum(name.encode()) % len(self.jobs)]
-        return replace(plain, oldest_stage_seconds=self.now - self.began[name], jobs=(job.id,))
+        began = self.began[name]
+        return replace(plain, oldest_stage_seconds=self.now - began, jobs=(self._job_of(name).id,))
+
+    def _job_of(self, name: str) -> JobSeen:
+        return self.jobs[sum(name.encode()) % len(self.jobs)]
 
     def snapshot(self) -> Snapshot:
         jobs = tuple(replace(job, committed=self.done // len(self.jobs)) for job in self.jobs)
-        return replace(super().snapshot(), jobs=jobs, tile_seconds=self.tile_seconds)
+        return replace(
+            super().snapshot(),
+            jobs=jobs,
+            tile_seconds=self.tile_seconds,
+            usd_per_gb={OFFER.region: self.usd_per_gb} if self.usd_per_gb else {},
+            sent=tuple(Sent("a10", OFFER.region, job, length) for job, length in self.sent.items()),
+        )

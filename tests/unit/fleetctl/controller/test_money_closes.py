@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 
 import pytest
@@ -12,7 +13,7 @@ from fleetctl.controller.decide import decide
 from fleetctl.controller.memory_codec import decode_memory, encode_memory
 from fleetctl.controller.snapshot import JobSeen
 from fleetctl.money.statement import OVERHEAD, charged_by_job, fleet_statement, job_statement
-from tests.unit.fleetctl.controller.metered_cloud import MeteredCloud
+from tests.unit.fleetctl.controller.metered_cloud import TILE_BYTES, MeteredCloud
 from tests.unit.fleetctl.controller.toy_cloud import OFFER, policy
 
 pytestmark = pytest.mark.slow
@@ -23,6 +24,14 @@ HOUR = 240
 
 def two_jobs() -> tuple[JobSeen, ...]:
     return tuple(JobSeen(f"{name}-00000000", JobState.RUNNING, 4_000, 0, 0, None) for name in ("uk", "eire"))
+
+
+@pytest.fixture
+def cloud_that_sends() -> MeteredCloud:
+    cloud = MeteredCloud(policy(most=12), waiting=60, jobs=two_jobs(), usd_per_gb=2.0)
+    cloud.work(HOUR)
+    assert cloud.done == 60
+    return cloud
 
 
 def assert_sums_agree(spend):
@@ -40,6 +49,7 @@ def test_the_account_agrees_with_an_independent_meter(evictions_per_vm_hour, see
         waiting=3_000,
         evictions_per_vm_hour=evictions_per_vm_hour,
         jobs=two_jobs(),
+        usd_per_gb=0.05,
     )
     cloud.work(8 * HOUR)
     cloud.waiting = 0
@@ -47,7 +57,9 @@ def test_the_account_agrees_with_an_independent_meter(evictions_per_vm_hour, see
     spend = cloud.memory.spend
     assert cloud.up() == 0
     assert_sums_agree(spend)
-    assert spend.paid == pytest.approx(cloud.compute_usd + cloud.disk_usd, rel=0.01)
+    assert spend.paid == pytest.approx(cloud.compute_usd + cloud.disk_usd + cloud.traffic_usd, rel=0.01)
+    assert spend.by_kind["traffic"] == pytest.approx(cloud.traffic_usd, rel=1e-6)
+    assert sum(spend.traffic_by_job.values()) == pytest.approx(cloud.traffic_usd, rel=1e-6)
     assert spend.by_kind["disks"] == pytest.approx(cloud.disk_usd, rel=0.01)
     assert spend.by_kind.get("evicted", 0.0) == pytest.approx(cloud.lost_usd, rel=0.1)
     assert sum(spend.evictions.values()) == pytest.approx(cloud.evicted, rel=0.05)
@@ -60,6 +72,47 @@ def test_useful_time_is_what_the_finished_tiles_took():
     useful_usd = cloud.done * cloud.tile_seconds * cloud.usd_per_hour / 3600
     assert cloud.memory.spend.by_kind["useful"] == pytest.approx(useful_usd, rel=0.06)
     assert {"idle", "boot", "disks"} <= cloud.memory.spend.by_kind.keys()
+
+
+def test_traffic_is_charged_to_the_job_whose_bytes_they_are_and_told(cloud_that_sends):
+    spend = cloud_that_sends.memory.spend
+    for job, length in cloud_that_sends.sent.items():
+        assert spend.traffic_by_job[job] == pytest.approx(length / 1e9 * 2.0)
+    one = two_jobs()[0]
+    account = job_statement(spend, one)
+    assert account.traffic_usd == pytest.approx(cloud_that_sends.sent[one.id] / 1e9 * 2.0)
+    assert f"USD spent ({account.traffic_usd:.2f} for traffic)" in account.sentence
+    whole = fleet_statement(spend, two_jobs(), None)
+    assert whole.traffic_usd == pytest.approx(spend.by_kind["traffic"])
+
+
+def test_a_ledger_that_is_folded_anew_is_not_charged_twice(cloud_that_sends):
+    cloud, paid = cloud_that_sends, cloud_that_sends.memory.spend.traffic_by_job
+    before, cloud.sent = Counter(cloud.sent), Counter()
+    cloud.tick(15.0)
+    assert cloud.memory.spend.traffic_by_job == paid
+    cloud.sent = before + Counter(dict.fromkeys(before, 1_000_000_000))
+    cloud.tick(15.0)
+    for job, usd in cloud.memory.spend.traffic_by_job.items():
+        assert usd == pytest.approx(paid[job] + 2.0)
+
+
+def test_what_is_sent_inside_the_storages_region_costs_nothing_also_later():
+    cloud = MeteredCloud(policy(most=5), waiting=60)
+    cloud.work(60)
+    assert cloud.done
+    assert "traffic" not in cloud.memory.spend.by_kind
+    cloud.usd_per_gb = 2.0
+    cloud.tick(15.0)
+    assert cloud.memory.spend.by_kind.get("traffic", 0.0) < 5 * TILE_BYTES / 1e9 * 2.0 + 1e-9
+
+
+def test_a_fleet_whose_traffic_is_dear_still_ends_within_its_budget():
+    cloud = MeteredCloud(policy(limits=replace(policy().limits, usd=20.0)), waiting=5_000, usd_per_gb=0.4)
+    cloud.work(3 * HOUR)
+    assert cloud.up() == 0
+    assert cloud.memory.spend.by_kind["traffic"] > 4.0
+    assert 10.0 < cloud.memory.spend.paid <= 20.2
 
 
 def test_overhead_is_shared_in_proportion_and_nobody_pays_twice():

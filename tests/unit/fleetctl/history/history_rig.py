@@ -69,8 +69,8 @@ class HistoryRig:
         writer.write(event, dataset=DATASET, tile=tile.name, generation=1, **facts)
         writer.flush()
 
-    def done(self, writer, tile, seconds=60.0) -> None:
-        self.say(writer, ledger_events.DONE, tile, outcome="done", seconds={"infer": seconds})
+    def done(self, writer, tile, seconds=60.0, **facts) -> None:
+        self.say(writer, ledger_events.DONE, tile, outcome="done", seconds={"infer": seconds}, **facts)
 
     def at(self, seconds_ahead) -> str:
         return datetime.fromtimestamp(self.now + seconds_ahead, UTC).isoformat()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from contract.ledger_events import RETURNED, TILE_RECEIVED
+from contract.ledger_events import CHECKPOINT_SAVED, RETURNED, TILE_RECEIVED
 from fleetctl.controller.snapshot import Attempts
 from fleetctl.history import tail
 from fleetctl.history.tail import LedgerTail
@@ -45,6 +45,29 @@ def test_times_are_medians_of_the_newest_tiles(rig):
     history.follow_once()
     assert history.tile_seconds() == 20.0
     assert history.stage_seconds() == {"infer": 20.0}
+
+
+def test_bytes_are_summed_by_pool_and_job_and_kept_for_the_next_controller(rig):
+    history, writer = rig.history(), rig.worker()
+    for vm, job, length in (
+        ("uk-a10-0001", "j1", 100),
+        ("uk-a10-0002", "j1", 10),
+        ("uk-amx-0001", "j1", 5),
+        ("uk-a10-0001", "j2", 3),
+        ("laptop", "j1", 1),
+        ("uk-a10-0001", "j1", "many"),
+        ("uk-a10-0001", None, 7),
+        ("uk-a10-0001", "j1", -7),
+    ):
+        rig.done(writer, TILES[0], vm=vm, job=job, uploaded_bytes=length)
+    rig.say(writer, CHECKPOINT_SAVED, TILES[1], vm="uk-a10-0001", job="j1", bytes=1000)
+    history.follow_once()
+    sums = {("uk-a10", "j1"): 1110, ("uk-amx", "j1"): 5, ("uk-a10", "j2"): 3}
+    assert history.sent_bytes() == sums
+    history.keep()
+    successor = rig.history()
+    successor.follow_once()
+    assert successor.sent_bytes() == sums
 
 
 def test_lines_that_say_nonsense_change_nothing(rig):

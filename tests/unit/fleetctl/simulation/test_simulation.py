@@ -9,10 +9,11 @@ import pytest
 from PIL import Image
 
 from contract.errors import BadInput
+from fleetctl.money.first_figures import first_figures
 from fleetctl.simulation.compare import as_json, compare, table_of
 from fleetctl.simulation.plot import write_plot
 from fleetctl.simulation.run import Run, run_controlled, run_swept
-from fleetctl.simulation.world import Region, World
+from fleetctl.simulation.world import TILE_BYTES, Region, World
 
 pytestmark = pytest.mark.slow
 
@@ -42,6 +43,9 @@ def test_our_account_and_the_clouds_meter_agree_to_a_percent(stormy: Run):
     assert stormy.spend is not None
     assert stormy.spend.paid == pytest.approx(stormy.meter.usd, rel=0.01)
     assert sum(stormy.spend.by_kind.values()) == pytest.approx(stormy.spend.paid)
+    assert sum(stormy.meter.sent_bytes.values()) == TILES * TILE_BYTES
+    traffic_usd = TILES * TILE_BYTES / 1e9 * first_figures().usd_per_gb_elsewhere
+    assert stormy.spend.by_kind["traffic"] == pytest.approx(traffic_usd, rel=0.01)
 
 
 def test_far_fewer_starts_are_refused_than_by_a_sweep(stormy: Run):
