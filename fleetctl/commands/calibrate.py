@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -62,6 +63,8 @@ def calibrate(
     from fleetctl.money.gather import names_in, spot_offers
 
     parse_tile(tile)
+    if math.isinf(most_usd):
+        raise BadInput("--max-usd is an amount: a calibration without an end to its money is not begun")
     offers = spot_offers(names_in(regions), names_in(sizes))
     if not offers:
         raise BadInput("name at least one size and one region: --sizes A,B --regions X,Y")
@@ -126,6 +129,7 @@ def _calibration(
         clock=time.time,
         wait=time.sleep,
         tell=lambda line: errors.print(line, markup=False),
+        look_seconds=file.policy.patience.tick,
     )
 
 

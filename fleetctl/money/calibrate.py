@@ -133,6 +133,7 @@ class Calibration:
     clock: Callable[[], float]
     wait: Callable[[float], object]
     tell: Callable[[str], None]
+    look_seconds: float = LOOK_SECONDS
     _runs: list[_Run] = field(default_factory=list)
 
     def remove_leftovers(self) -> list[str]:
@@ -148,9 +149,8 @@ class Calibration:
         try:
             for pair in pairs:
                 self._begin(pair)
-            while any(run.step is not _Step.OVER for run in self._runs):
-                self._look()
-                self.wait(LOOK_SECONDS)
+            while self._look():
+                self.wait(self.look_seconds)
         finally:
             self._clean_up()
         return [Outcome(run.pair, run.measured, run.reason, run.usd(self.clock())) for run in self._runs]
@@ -163,6 +163,7 @@ class Calibration:
             run.end(self.clock(), "the money did not allow for it")
             return
         self.trials.ask(pair)
+        run.began = self.clock()
         try:
             self.machines.create(self.new_vm(pair))
         except Refused as refused:
@@ -170,19 +171,20 @@ class Calibration:
             run.end(self.clock(), str(refused))
         self.tell(f"{pair.offer}: {run.reason or f'asked for {pair.vm}'}")
 
-    def _look(self) -> None:
-        """One step for every pair; a listing or a look that fails is repeated the next time."""
+    def _look(self) -> bool:
+        """One step for every pair; a listing or a look that fails is repeated the next time. Is any under way?"""
         now = self.clock()
         if self._usd() >= self.most_usd:
             self._end_all(now, f"{self.most_usd:.2f} USD are spent, removing the machines included")
-            return
+            return False
         try:
             seen = {vm.name: vm for vm in self.machines.list_states()}
             for run in self._runs:
                 if run.step is not _Step.OVER:
                     self._advance(run, seen.get(run.pair.vm), now)
         except (Refused, StorageError) as error:
-            self.tell(f"looking again in {LOOK_SECONDS:.0f} s: {error}")
+            self.tell(f"looking again in {self.look_seconds:.0f} s: {error}")
+        return any(run.step is not _Step.OVER for run in self._runs)
 
     def _advance(self, run: _Run, vm: VmSeen | None, now: float) -> None:
         step = run.step
@@ -224,12 +226,14 @@ class Calibration:
     def _remove(self, names: Iterable[str]) -> None:
         """Delete until the listing has none of them, however often the cloud says no. StillThere after a while."""
         began, left = self.clock(), set(names)
+        if left:
+            self.tell("waiting until the machines are gone, some minutes at most")
         while left and self.clock() - began < REMOVE_SECONDS + LISTING_LAG_SECONDS:
             for name in sorted(left):
                 self._delete(name)
             left = self._still_there(left)
             if left:
-                self.wait(LOOK_SECONDS)
+                self.wait(self.look_seconds)
         if left:
             named = ", ".join(sorted(left))
             raise StillThere(f"{named} could not be removed and cost money: type `fleetctl calibrate` again")
@@ -247,7 +251,8 @@ class Calibration:
         try:
             self.machines.delete(name)
         except Refused as refused:
-            self.tell(f"deleting {name}: {refused}")
+            if refused.kind is not Refusal.CONFLICT:  # on its way elsewhere: it is looked at again
+                self.tell(str(refused))
 
 
 def _trouble(run: _Run, vm: VmSeen | None, now: float) -> str:
