@@ -212,7 +212,8 @@ def _clear_after_the_dead(scratch_folder: Path) -> None:
     for path in scratch_folder.glob("*cube-*.npz*"):
         owner = _OWNER.search(path.name)
         if owner and not psutil.pid_exists(int(owner.group(1))):
-            path.unlink(missing_ok=True)
+            with suppress(OSError):  # a disk that takes no change is found by the look at the machine
+                path.unlink()
 
 
 class _Useless(Exception):
@@ -260,7 +261,7 @@ def _decode(data: bytes, key: CubeKey, *, now: datetime) -> _Record:
             dict(found["facts"]),
         )
         is_expired = record.expires <= now
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise _Useless(f"its record lacks or misstates {error}") from error
     if is_expired:
         raise _Useless(f"it expired at {found['expires']}")

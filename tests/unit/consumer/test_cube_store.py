@@ -116,6 +116,13 @@ def test_a_record_that_says_something_else_is_ignored_and_replaced(world, change
     assert world.take() == (b"a new cube", {})
 
 
+def test_a_record_whose_numbers_are_out_of_reach_is_ignored(world):
+    world.keep()
+    record = world.store.read(RECORD).data
+    world.store.put(RECORD, record.replace(b'"length":6', b'"length":1e999'))
+    assert world.take() is None
+
+
 @pytest.mark.parametrize("record", [b"", b"[]", b"{", b"\xff\xfe"])
 def test_a_record_that_is_none_is_ignored(world, record):
     world.keep()
@@ -220,8 +227,10 @@ def test_files_of_processes_that_died_are_cleared_and_those_of_the_living_stay(w
     left, living = f"cube-{dead.pid}-ab.npz", f"cube-{os.getpid()}-ab.npz"
     for name in (left, f".{left}.x7f", living, "embedding.npy"):
         (world.scratch / name).touch()
+    stubborn = f"cube-{dead.pid}-cd.npz"
+    (world.scratch / stubborn).mkdir()  # cannot be cleared, as on a disk that takes no change
     world.worker()
-    assert {path.name for path in world.scratch.iterdir()} == {living, "embedding.npy"}
+    assert {path.name for path in world.scratch.iterdir()} == {living, "embedding.npy", stubborn}
 
 
 def test_every_shelf_has_a_rule_that_clears_it_and_no_earlier_than_its_cubes_expire():
