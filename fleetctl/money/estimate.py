@@ -170,20 +170,32 @@ def _changes(best: Answer, choices: Choices, known: Knowledge, world: World) -> 
 
 def _relaxed(tried: Answer, fleet: str) -> Iterator[Change]:
     """The same fleet with a larger budget, or a later date, or both where one is not enough."""
-    usd = _rounded_up(tried.usd(SURE) * MARGIN) if tried.wish.usd is not None else None
-    hours = tried.hours(SURE) * MARGIN if tried.wish.hours is not None else None
-    wishes = []
-    if usd is not None and usd > (tried.wish.usd or 0):
-        wishes.append((f"a budget of {usd:,.0f} USD", replace(tried.wish, usd=usd)))
-    if hours is not None and hours > (tried.wish.hours or 0):
-        wishes.append((f"{hours:,.0f} hours of time", replace(tried.wish, hours=hours)))
-    if len(wishes) == 2:
-        both = replace(tried.wish, usd=usd, hours=hours)
-        wishes.append((f"{wishes[0][0]} and {wishes[1][0]}", both))
-    for words, wish in wishes:
-        verdict = judge(wish, tried.forecast)
-        joined = f"{fleet} and {words}" if fleet else words
-        yield Change(joined, replace(tried, wish=wish, verdict=verdict))
+    for is_usd_free, is_time_free in ((True, False), (False, True), (True, True)):
+        wish = _enough(tried, is_usd_free=is_usd_free, is_time_free=is_time_free)
+        if wish is None or wish == tried.wish:
+            continue
+        words = [fleet] if fleet else []
+        if wish.usd is not None and wish.usd != tried.wish.usd:
+            words.append(f"a budget of {wish.usd:,.0f} USD")
+        if wish.hours is not None and wish.hours != tried.wish.hours:
+            words.append(f"{wish.hours:,.0f} hours of time")
+        yield Change(" and ".join(words), replace(tried, wish=wish, verdict=Verdict.YES))
+
+
+def _enough(tried: Answer, *, is_usd_free: bool, is_time_free: bool) -> Wish | None:
+    """The least of money, time or both that this fleet keeps to in nine of ten worlds: worlds that are dear need not
+    be those that are slow, so both together may need more than each alone. None where what is not free forbids it."""
+    asked = tried.wish
+    for percent in range(SURE, 101):
+        usd, hours = asked.usd, asked.hours
+        if usd is not None and is_usd_free:
+            usd = max(usd, _rounded_up(tried.usd(percent) * MARGIN))
+        if hours is not None and is_time_free:
+            hours = max(hours, tried.hours(percent) * MARGIN)
+        wish = replace(asked, usd=usd, hours=hours)
+        if judge(wish, tried.forecast) is Verdict.YES:
+            return wish
+    return None
 
 
 def _fleet_words(best: Answer, tried: Answer, added: Sequence[str]) -> str:

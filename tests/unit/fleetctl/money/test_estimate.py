@@ -13,7 +13,7 @@ from fleetctl.controller.memory import Spend
 from fleetctl.controller.policy import Offer, Priority, Route
 from fleetctl.controller.snapshot import Quota
 from fleetctl.fleet_file import read_operator_file
-from fleetctl.money.estimate import Choices, Verdict, Wish, answer, cheapest_change
+from fleetctl.money.estimate import Choices, Verdict, Wish, answer, cheapest_change, judge
 from fleetctl.money.estimate_table import estimate_json, headline
 from fleetctl.money.figures import Basis, measured
 from fleetctl.money.first_figures import first_figures
@@ -136,6 +136,17 @@ def test_too_little_time_is_mended_by_more_regions_or_by_a_later_date_whichever_
 def test_both_too_little_is_mended_by_both():
     best = answer(Wish(UK, 20, 100), choices(more=()), certain(), CALM)
     change = cheapest_change(best, choices(more=()), certain(), CALM)
+    assert "a budget of" in change.words
+    assert "hours of time" in change.words
+
+
+def test_what_is_proposed_for_both_holds_for_both_together():
+    """A dear world need not be a slow one: p90 of each alone is kept to in fewer than nine of ten."""
+    alone = choices(more=())
+    best = answer(Wish(UK, 20, 100), alone, shipped(), World())
+    change = cheapest_change(best, alone, shipped(), World())
+    assert change is not None
+    assert judge(change.answer.wish, change.answer.forecast) is Verdict.YES
     assert "a budget of" in change.words
     assert "hours of time" in change.words
 
