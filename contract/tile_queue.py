@@ -60,6 +60,10 @@ class TileQueue(Protocol):
         after an unanswered first try of ours that is no news, and no harm."""
         ...
 
+    def clear(self) -> None:
+        """Delete every message, those that somebody holds too: for a queue that nobody else puts anything on."""
+        ...
+
     def depth(self) -> int:
         """About how many messages there are, the invisible ones included; never fewer than there are."""
         ...

@@ -185,5 +185,8 @@ class BulkTileQueue:
     def complete(self, held: Received) -> None:
         self._sdk.complete(held)
 
+    def clear(self) -> None:
+        self._sdk.clear()
+
     def depth(self) -> int:
         return self._sdk.depth()

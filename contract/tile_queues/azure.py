@@ -86,6 +86,10 @@ class AzureTileQueue:
         with translated("deleting a message of", self._label):
             self._client.delete_message(held.message_id, held.receipt)
 
+    def clear(self) -> None:
+        with translated("clearing", self._label):
+            self._client.clear_messages()
+
     def depth(self) -> int:
         with translated("counting", self._label):
             return self._client.get_queue_properties().approximate_message_count or 0

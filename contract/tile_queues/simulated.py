@@ -88,6 +88,10 @@ class SimulatedQueues:
             queue, number = self._held(held)
             del queue.messages[number]
 
+    def clear(self, name: str) -> None:
+        with self._lock:
+            self._existing(name).messages.clear()
+
     def depth(self, name: str) -> int:
         with self._lock:
             return len(self._existing(name).messages)
@@ -153,6 +157,10 @@ class SimulatedTileQueue:
     def complete(self, held: Received) -> None:
         with effect(self._fault, "complete", self._name):
             self._queues.remove(held)
+
+    def clear(self) -> None:
+        with effect(self._fault, "clear", self._name):
+            self._queues.clear(self._name)
 
     def depth(self) -> int:
         with effect(self._fault, "depth", self._name):

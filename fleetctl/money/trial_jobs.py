@@ -75,7 +75,9 @@ class TrialJobs:
 
     def clear(self, pair: Pair) -> None:
         """See `calibrate.Trials`. The container and its queues stay, empty."""
-        store = self._at(pair)[0]
+        store, queues = self._at(pair)
+        for queue in (queues.tiles, queues.urgent, queues.poison):
+            queue.clear()  # also of what a machine held that was removed: it would be measured again
         with suppress(NotFound):  # there is no such container yet
             for name in list(store.names("")):
                 store.delete(name)

@@ -159,6 +159,16 @@ def test_completing_twice_says_that_the_lease_is_lost(queue):
         queue.renew(held, LONG)
 
 
+def test_a_cleared_queue_has_nothing_left_also_of_what_somebody_holds(queue):
+    queue.send_many(["one", "two"])
+    (held,) = queue.receive(1, LONG)
+    queue.clear()
+    assert queue.depth() == 0
+    with pytest.raises(LeaseLost):
+        queue.complete(held)
+    queue.clear()
+
+
 @pytest.mark.parametrize("character", ["\x00", "\x01", "\x1f", "\ufffe", "\ud800"])
 def test_a_body_that_could_not_be_returned_is_refused(queue, character):
     with pytest.raises(ValueError, match="cannot hold the character"):
