@@ -33,7 +33,9 @@ def estimate(
     ] = None,
     year: Annotated[str, typer.Option("--year", metavar="YEAR", help="2024, or 2017-2025.")] = "",
     by: Annotated[str, typer.Option("--by", metavar="DATE", help="Done at its end, UTC: 2026-12-31.")] = "",
-    budget: Annotated[float | None, typer.Option("--budget", metavar="USD", help="At most.")] = None,
+    budget: Annotated[
+        str | None, typer.Option("--budget", metavar="USD", help="At most; or `none`: no limit.")
+    ] = None,
     regions: Annotated[
         str, typer.Option("--regions", metavar="X,Y", help="Of the cloud; default: the fleet's, or eastus.")
     ] = "",
@@ -60,7 +62,7 @@ def estimate(
     from fleetctl.money.estimate_table import estimate_json, estimate_screen
     from fleetctl.money.forecast import World
 
-    _check(places, job, budget, write)
+    usd = _check(places, job, budget, write)
     target, file = _fleet_if_chosen(fleet)
     hours, canary = _hours_until(by), _canary(target, job)
     tiles = canary.tiles_left if canary else _count_tiles(places or [], year, target)
@@ -73,25 +75,27 @@ def estimate(
         known = replace(known, job_seconds={size: canary.tile_seconds})
         choices = replace(choices, sizes=(size,))
         world = replace(world, tile_gb=canary.tile_gb)
-    best = answer(Wish(tiles, hours, budget), choices, known, world)
+    best = answer(Wish(tiles, hours, usd), choices, known, world)
     change = cheapest_change(best, choices, known, world)
     if as_json:
         print(json.dumps(estimate_json(best, change, known, world), indent=2))
     else:
         output().print(estimate_screen(best, change, known, world))
     if write:
-        _write(write, change.answer if change else best, target, file)
+        _write(write, change.answer if change else best, known, target, file)
 
 
-def _check(places: list[str] | None, job: str, budget: float | None, write: Path | None) -> None:
+def _check(places: list[str] | None, job: str, budget: str | None, write: Path | None) -> float | None:
+    """The budget in USD; None: no limit."""
+    from contract.budget import parse_usd
+
     if bool(places) == bool(job):
         raise BadInput(
             "name regions to estimate, or a job of which some tiles are done (--job JOB): one of both"
         )
-    if budget is not None and budget <= 0:
-        raise BadInput(f"--budget {budget:g} is no budget: write an amount of USD such as 250")
     if write and write.exists():
         raise BadInput(f"{write} is there already: write to another file, or delete it first")
+    return None if budget is None else parse_usd(budget)
 
 
 def _fleet_if_chosen(fleet: str | None) -> tuple[Fleet | None, FleetFile | None]:
@@ -179,15 +183,16 @@ def _canary_size(canary: Canary, file: FleetFile | None, target: Fleet | None, s
     return said[0]
 
 
-def _write(path: Path, made: Answer, target: Fleet | None, file: FleetFile | None) -> None:
-    from fleetctl.money.estimate import MARGIN, SURE
-    from fleetctl.money.fleet_draft import FILL_IN, fleet_text, known_addresses, placeholders
+def _write(path: Path, made: Answer, known: Knowledge, target: Fleet | None, file: FleetFile | None) -> None:
+    from fleetctl.money.fleet_draft import FILL_IN, fleet_text, known_addresses, least_budget, placeholders
 
     addresses = known_addresses(target, file) if target and file else placeholders(made.pools[0].offer.region)
-    usd = made.wish.usd if made.wish.usd is not None else made.usd(SURE) * MARGIN
-    text = fleet_text(made, addresses, usd)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
+    text = fleet_text(made, addresses, least_budget(made, known))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise BadInput(f"{path} cannot be written: {error.strerror}") from error
     lines = [number for number, line in enumerate(text.splitlines(), 1) if FILL_IN in line and number > 1]
     request = f"; write in lines {', '.join(map(str, lines))} what says {FILL_IN}" if lines else ""
     errors.print(f"wrote {path}{request}", markup=False)

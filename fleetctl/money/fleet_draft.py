@@ -6,14 +6,17 @@ Where no fleet is chosen the addresses are placeholders that read well and work 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
+from contract.errors import BadInput
 from contract.fleet import Fleet
 from fleetctl.cloud.sizes import vcpus_of
 from fleetctl.fleet_file import FleetFile
-from fleetctl.money.estimate import Answer
+from fleetctl.money.estimate import MARGIN, SURE, Answer
 from fleetctl.money.forecast import PoolPlan
+from fleetctl.money.knowledge import Knowledge
 
 FILL_IN = "FILL-IN"
 """Stands wherever a person must write something before `fleetctl up`."""
@@ -64,6 +67,20 @@ def placeholders(region: str) -> Addresses:
         image=FILL_IN,
         subnets={},
     )
+
+
+def least_budget(made: Answer, known: Knowledge) -> float:
+    """USD for the file: what was asked, else what nine of ten worlds need; an hour of one machine at the least, which
+    `fleetctl up` demands. BadInput when less than that was asked."""
+    hour = max(known.prices[pool.offer].value for pool in made.pools)
+    if made.wish.usd is None:
+        return math.ceil(100 * max(hour, made.usd(SURE) * MARGIN)) / 100
+    if made.wish.usd < hour:
+        raise BadInput(
+            f"a budget of {made.wish.usd:g} USD is less than one hour of {made.size} ({hour:.3f} USD): `fleetctl up` "
+            "would refuse the file, so it is not written"
+        )
+    return made.wish.usd
 
 
 def fleet_text(made: Answer, addresses: Addresses, usd: float) -> str:

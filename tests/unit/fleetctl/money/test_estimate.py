@@ -9,6 +9,7 @@ import pytest
 
 from contract.errors import BadInput
 from contract.fleet import read_fleet_file
+from fleetctl.commands.estimate import _write
 from fleetctl.controller.memory import Spend
 from fleetctl.controller.policy import Offer, Priority, Route
 from fleetctl.controller.snapshot import Quota
@@ -17,7 +18,7 @@ from fleetctl.money.estimate import Choices, Verdict, Wish, answer, cheapest_cha
 from fleetctl.money.estimate_table import estimate_json, headline
 from fleetctl.money.figures import Basis, measured
 from fleetctl.money.first_figures import first_figures
-from fleetctl.money.fleet_draft import FILL_IN, fleet_text, known_addresses, placeholders
+from fleetctl.money.fleet_draft import FILL_IN, fleet_text, known_addresses, least_budget, placeholders
 from fleetctl.money.forecast import PoolPlan, World, forecast
 from fleetctl.money.knowledge import Knowledge
 from fleetctl.money.tile_count import count_years
@@ -187,6 +188,22 @@ def test_the_written_file_is_a_fleet_file_whose_gaps_are_named(tmp_path):
     assert file.policy.limits.usd == 250.0
     assert {pool.offer.region: pool.max_vms for pool in file.policy.pools} == {"eastus": 9, "westeurope": 9}
     assert FILL_IN in text
+
+
+def test_the_file_of_a_small_job_has_money_for_an_hour_of_its_machine():
+    known = certain()
+    best = answer(Wish(1, None, None), choices(), known, CALM)
+    assert best.usd(90) < 0.591 <= least_budget(best, known) < 0.61
+    assert least_budget(answer(Wish(1, None, 7.0), choices(), known, CALM), known) == 7.0
+    with pytest.raises(BadInput, match="less than one hour"):
+        least_budget(answer(Wish(1, None, 0.5), choices(), known, CALM), known)
+
+
+def test_a_file_that_cannot_be_written_is_a_sentence(tmp_path):
+    (tmp_path / "there").touch()
+    best = answer(Wish(UK, 60, 250), choices(), certain(), CALM)
+    with pytest.raises(BadInput, match="cannot be written"):
+        _write(tmp_path / "there" / "new.toml", best, certain(), None, None)
 
 
 def test_a_fleet_that_exists_keeps_its_addresses(tmp_path):

@@ -29,6 +29,8 @@ def run(tmp_path, monkeypatch):
         (["estimate"], "one of both"),
         (["estimate", "UK", "--job", "uk"], "one of both"),
         (["estimate", "UK", "--budget", "-5"], "is no budget"),
+        (["estimate", "UK", "--budget", "nan"], "is no budget"),
+        (["estimate", "UK", "--budget", "inf"], "is no budget"),
         (["estimate", "UK", "--by", "soon"], "is no date"),
         (["estimate", "UK", "--by", "2020-01-01"], "is over already"),
         (["estimate", "UK", "--write", "there.toml"], "is there already"),
