@@ -80,5 +80,8 @@ def test_a_calibrations_tile_is_made_twice_on_queues_of_its_own(rig):
     assert trials.seconds(PAIR, 2) > 0
     store, queues = connect(own)
     assert queues.tiles.depth() == 0
+    queues.tiles.send("left by a machine that was removed while it held it")
+    assert queues.tiles.receive(1, 300)
     trials.clear(PAIR)
     assert not list(store.names(""))
+    assert queues.tiles.depth() == 0
