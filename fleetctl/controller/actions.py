@@ -42,6 +42,9 @@ class Verb(StrEnum):
 CLOUD_VERBS = frozenset({Verb.CREATE, Verb.START, Verb.DEALLOCATE, Verb.DELETE, Verb.DELETE_LEAK})
 """Calls of the cloud, which are paced and may be refused."""
 
+DECIDED_ONCE = frozenset({Verb.ALERT, Verb.RESOLVE, Verb.RECORD_EVICTION})
+"""Decided when something changes and not again while it stays so: repeated until they are done."""
+
 
 @dataclass(frozen=True, slots=True)
 class Action:

@@ -65,7 +65,7 @@ class Keeping:
             self._intake.keep(ticked.seen, ticked.memory)
         except StorageError as error:
             log.warning("intake not kept", reason=str(error))
-        self._alerts.after_tick()
+        self._alerts.after_tick(is_complete=ticked.seen.is_complete)
 
     def on_failed_tick(self, reason: str) -> None:
         """Nothing is known, so nothing changes."""

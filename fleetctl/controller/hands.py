@@ -10,10 +10,11 @@ from functools import partial
 from contract import artifact_names
 from contract.blob_store import BlobStore
 from contract.drain import request_drain, withdraw_drain
-from contract.errors import BadInput, NotFound
+from contract.errors import BadInput
 from contract.eviction import record_eviction
 from contract.job import JobState, JobStatus
 from contract.job_store import read_status, write_status
+from fleetctl.cloud.machines import Refusal, Refused
 from fleetctl.controller.act import Step
 from fleetctl.controller.actions import Action, Verb
 from fleetctl.controller.intake import IntakeKeeper
@@ -68,13 +69,11 @@ def _set_state(store: BlobStore, before: JobState, after: JobState, action: Acti
 
 
 def _record_eviction(store: BlobStore, action: Action) -> None:
-    vm, separator, boot = action.target.partition("/")
-    if not separator:
-        raise NotFound(f"{action.target!r} names no boot of a machine")
+    vm, _, boot = action.target.partition("/")
     try:
         record_eviction(store, vm, boot, seen_by=SEEN_BY, reason=action.reason)
     except BadInput as error:  # a boot that called itself something unheard of: nothing to name a record by
-        raise NotFound(str(error)) from error
+        raise Refused(Refusal.MISTAKE, "", str(error)) from error
 
 
 def _ignore(_was_there: object) -> None:

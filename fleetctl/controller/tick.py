@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
 from fleetctl.cloud.machines import Refusal, Refused
 from fleetctl.controller.act import Hands
-from fleetctl.controller.actions import CLOUD_VERBS, Action
+from fleetctl.controller.actions import CLOUD_VERBS, DECIDED_ONCE, Action
 from fleetctl.controller.decide import decide
 from fleetctl.controller.learn import learn
 from fleetctl.controller.machine import pool_of
@@ -55,7 +55,8 @@ class Controller:
         for action in loaded.in_doubt:
             if action.verb in CLOUD_VERBS:
                 self.memory = learn(self.memory, action, self._offer(None, action), UNKNOWN, 0.0)
-        self.hands.carry_out(action for action in loaded.in_doubt if action.verb not in CLOUD_VERBS)
+        refused = self.hands.carry_out(action for action in loaded.in_doubt if action.verb not in CLOUD_VERBS)
+        self.memory = replace(self.memory, in_doubt=_still_to_do(refused))
 
     def end(self) -> None:
         """Leave what the last calls taught to whoever comes after us."""
@@ -66,7 +67,8 @@ class Controller:
         began = time.monotonic()
         seen = self.eyes.look()
         decision = decide(seen, self.memory, self.policy())
-        now = paced(decision.actions, after_answers(self.buckets, self.eyes.machines.rate_left), seen.now)
+        actions = (*self.memory.in_doubt, *decision.actions)
+        now = paced(actions, after_answers(self.buckets, self.eyes.machines.rate_left), seen.now)
         self.buckets = now.buckets
         self.memory = decision.memory
         for action in now.later:  # not called, so not to be waited for
@@ -78,6 +80,7 @@ class Controller:
             self.memory = learn(self.memory, action, self._offer(seen, action), refusal, seen.now)
             if refusal.kind is Refusal.THROTTLED:
                 self.buckets = throttled(self.buckets, seen.now, refusal.retry_after_seconds)
+        self.memory = replace(self.memory, in_doubt=_still_to_do(refused))
         return Ticked(
             seen,
             self.memory,
@@ -94,3 +97,12 @@ class Controller:
         policy = self.policy()
         pool = policy.pool(pool_of(action.target, policy.fleet))
         return pool.offer if pool else None
+
+
+def _still_to_do(refused: Iterable[tuple[Action, Refused]]) -> tuple[Action, ...]:
+    """What nothing decides anew, for the next tick or for whoever comes after us."""
+    return tuple(
+        action
+        for action, refusal in refused
+        if action.verb in DECIDED_ONCE and refusal.kind is Refusal.TROUBLE
+    )

@@ -11,6 +11,7 @@ import pytest
 
 from contract.artifact_names import ALERTS
 from contract.blob_stores.simulated import SimulatedBlobStore, SimulatedContainer
+from contract.errors import StorageUnavailable
 from fleetctl.controller.alerts import Alerts
 from fleetctl.controller.receivers import NotTaken, post, receivers, run
 
@@ -81,6 +82,43 @@ def test_a_receiver_that_is_away_is_told_when_it_is_back(store):
     tick(after)
     assert receiver.told == [("job.finished:uk-2024", "happened")]
     assert after.open_count == 0
+
+
+def test_a_receiver_that_is_away_does_not_have_the_others_told_again(store):
+    there, away = Receiver(), Receiver()
+    away.is_away = True
+    alerts = Alerts(store, "uk", (away, there))
+    alerts.alert("source-outage", "12 of 20 attempts failed")
+    for _ in range(3):
+        tick(alerts)
+    away.is_away = False
+    tick(alerts)
+    assert there.told == away.told == [("source-outage", "begun")]
+
+
+def test_what_could_not_be_kept_is_not_said_to_be_done_and_is_kept_later(store):
+    put, store.put = store.put, refuse
+    alerts = begin(store, Receiver())
+    for _ in range(2):
+        with pytest.raises(StorageUnavailable):
+            alerts.alert("source-outage", "12 of 20 attempts failed")
+    store.put = put
+    alerts.alert("source-outage", "12 of 20 attempts failed")
+    assert begin(store, Receiver()).open_count == 1
+
+
+def refuse(*_, **__):
+    raise StorageUnavailable("503 ServerBusy")
+
+
+def test_a_tick_that_did_not_see_whether_it_goes_on_ends_nothing(store):
+    receiver = Receiver()
+    alerts = begin(store, receiver)
+    alerts.alert("silent-fleet", "9 of 10 fell silent")
+    tick(alerts)
+    alerts.after_tick(is_complete=False)
+    alerts.finish(5)
+    assert receiver.told == [("silent-fleet", "begun")]
 
 
 def test_what_the_rules_say_at_every_tick_is_over_when_they_do_not(store):

@@ -9,6 +9,7 @@ import structlog
 
 from contract import artifact_names
 from contract.errors import NotAllowed, StorageUnavailable
+from contract.heartbeat import Heartbeat, WorkerState, write_heartbeat
 from contract.ledger import LedgerReader
 from contract.ledger_events import FLEET_DECISION
 from fleetctl.controller import daemon as daemon_module
@@ -164,3 +165,27 @@ def test_being_told_to_leave_puts_off_what_is_not_called_yet(rig):
     rig.controller().run(once=True)
     assert made >= 1
     assert rig.machines.calls("create") == len(rig.machines.powers()) == 4
+
+
+def test_an_eviction_that_could_not_be_accounted_for_is_by_the_next_tick(rig):
+    rig.ask(1)
+    for _ in range(3):
+        rig.controller().run(once=True)
+    (name,) = rig.machines.powers()
+    started = rig.store().now().isoformat()
+    write_heartbeat(
+        rig.store(), Heartbeat(name, name, "boot1", started, WorkerState.WORKING, (), 1, 0.0, 0, None, 0)
+    )
+    rig.controller().run(once=True)
+    rig.machines.evict()
+
+    def fault(moment, operation, name):
+        if operation == "create" and name.startswith(artifact_names.EVICTIONS_PREFIX):
+            raise StorageUnavailable("503 ServerBusy")
+
+    rig.controller(fault=fault).run(once=True)
+    assert list(rig.store().names(artifact_names.EVICTIONS_PREFIX)) == []
+    rig.controller().run(once=True)
+    assert list(rig.store().names(artifact_names.EVICTIONS_PREFIX)) == [
+        artifact_names.eviction(name, "boot1")
+    ]
