@@ -64,6 +64,19 @@ def test_nothing_is_billed_a_tick_after_the_idle_grace_of_the_last_tile(drain_se
     assert cloud.now - began <= patience.idle_grace + patience.tick
 
 
+@pytest.mark.parametrize(("idle_grace", "kept_seconds"), [(300.0, 255.0), (60.0, 30.0), (40.0, 30.0)])
+def test_an_idle_machine_is_kept_for_most_of_its_grace_and_for_half_of_a_short_one(idle_grace, kept_seconds):
+    cloud = ToyCloud(policy(patience=replace(policy().patience, idle_grace=idle_grace)), waiting=1)
+    cloud.ticks(20)
+    (vm,) = cloud.vms.values()
+    vm.held = 0
+    cloud.tick()
+    idle_since = cloud.now
+    while not cloud.of(Verb.DRAIN):
+        cloud.tick()
+    assert cloud.now - idle_since == kept_seconds
+
+
 def test_no_busy_machine_is_let_go_in_a_thousand_noisy_ticks():
     cloud = ToyCloud(policy(), waiting=40)
     for number in range(1000):
