@@ -100,10 +100,15 @@ def _nothing_is_deleted_unseen(world: World) -> Iterator[Broken]:
 
 
 def _staging_is_explained(world: World) -> Iterator[Broken]:
-    """Only attempts that were cut off, or that the storage failed, may leave something behind."""
-    for name in world.store().names("staging/"):
-        _, _, tile, _, attempt, *_ = name.split("/")
-        if attempt not in world.cut_off:
+    """Only attempts that were cut off, or that the storage failed, may leave something behind. One that lost its lease
+    leaves its uploads to whoever commits the tile, and that one may be cut off, too."""
+    store, tiles = world.store(), {tile.path_name: tile for tile in world.tiles}
+    for name in store.names("staging/"):
+        _, _, tile, generation, attempt, *_ = name.split("/")
+        number = int(generation.removeprefix("g"))
+        committed = read_commit(store, world.job.dataset, tiles[tile], number)
+        winner = committed.record.attempt if committed is not None else attempt
+        if not {attempt, winner} & world.cut_off:
             yield Broken("staging is cleared", f"{name} was left by an attempt that nothing disturbed", tile)
 
 

@@ -9,7 +9,9 @@ import pytest
 from consumer.checkpoints.blocks import Blocks
 from consumer.stages import settle
 from consumer.stages.settle import SettleStage
+from contract import artifact_names
 from contract.blob_stores.simulated import SimulatedBlobStore
+from contract.commit import read_commit
 from contract.simulated_faults import effect
 from laptop_cloud.virtual.fleet import run
 from laptop_cloud.virtual.laws import broken_laws
@@ -75,6 +77,15 @@ def test_blocks_in_another_order_are_seen(monkeypatch):
 def test_staging_that_nobody_clears_is_seen(monkeypatch):
     monkeypatch.setattr(settle, "clear_staging", lambda _store, _standing, _attempt: 0)
     assert laws_broken(Scenario(tiles=4, vms=2)) == {"staging is cleared"}
+
+
+def test_uploads_whose_lease_was_lost_are_left_only_where_the_winner_was_cut_off():
+    world = run(Scenario(tiles=4, vms=2), SEED)
+    dataset, tile = world.job.dataset, world.tiles[0]
+    world.store().put(f"{artifact_names.staging_prefix(dataset, tile, 1, 'late')}0.bin", b"")
+    assert {broken.law for broken in broken_laws(world)} == {"staging is cleared"}
+    world.cut_off.add(read_commit(world.store(), dataset, tile, 1).record.attempt)
+    assert broken_laws(world) == []
 
 
 def test_an_eviction_that_nobody_recorded_is_seen(monkeypatch):
