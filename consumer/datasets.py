@@ -121,7 +121,10 @@ class OpenDatasets:
         if path is None:
             path = self._machine.cache_folder / dataset.weights_sha256
             self._fetch(artifact_names.weights(dataset.weights_sha256), path)
-        found = file_sha256(path)
+        try:
+            found = file_sha256(path)
+        except OSError as error:  # never the tile's fault
+            raise WorkerUnfit(f"wrong weights: {path} cannot be read: {error.strerror}") from error
         if found != dataset.weights_sha256:
             if path != self._machine.weights:
                 path.unlink(missing_ok=True)

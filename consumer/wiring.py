@@ -252,6 +252,7 @@ def open_fleet(
         queue.depth()  # no storage, no queue, no right: said now, in one sentence
     for folder in (settings.cache_folder, settings.scratch_folder):
         check_folder(folder)
+    check_weights(settings.weights)
     if job is not None:
         read_job(store, job)
     return fleet, store, queues
@@ -267,3 +268,9 @@ def check_folder(folder: Path) -> None:
         if error.errno in DISK_FAULTS:
             return  # no mistake of a person: the look at the machine finds it again, and the worker is unfit
         raise BadInput(f"{folder} cannot be written: {error.strerror}; name another folder") from error
+
+
+def check_weights(path: Path | None) -> None:
+    """BadInput for a weights file that was named and is not there; None: none was."""
+    if path is not None and not path.is_file():
+        raise BadInput(f"there is no weights file at {path}; leave it out to use what the dataset stores")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from consumer import datasets
@@ -53,6 +55,15 @@ def test_a_recipe_that_fails_its_self_test_makes_the_worker_unfit_each_time(open
     for _ in range(2):
         with pytest.raises(WorkerUnfit, match="two results for one input"):
             held.recipe(message, TOY.resolve({}))
+
+
+def test_weights_that_vanished_are_the_workers_trouble_and_not_the_tiles(opened, tmp_path):
+    held, message = opened
+    dataset = replace(held._read(message.dataset), weights_sha256="a" * 64, is_trained=True)
+    held._store.put(artifact_names.dataset_record(dataset.name), dataset.encode())
+    held._machine = replace(held._machine, weights=tmp_path / "gone.pt")
+    with pytest.raises(WorkerUnfit, match="cannot be read"):
+        held.recipe(replace(message, dataset=dataset.name), TOY.resolve({}))
 
 
 def test_a_recipe_that_passes_is_opened_once(opened):

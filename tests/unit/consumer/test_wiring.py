@@ -8,7 +8,7 @@ import pytest
 
 from consumer.own_names import boot_id, host_name, worker_name
 from consumer.settings import Settings
-from consumer.wiring import DEAD_MAN_SECONDS, TOLD_TO_SLOTS, check_folder, with_machine
+from consumer.wiring import DEAD_MAN_SECONDS, TOLD_TO_SLOTS, check_folder, check_weights, with_machine
 from contract.errors import BadInput
 from contract.fleet import Fleet
 from contract.heartbeat import WORKER_PATTERN
@@ -26,6 +26,14 @@ def test_a_folder_that_cannot_be_is_named(tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(BadInput, match="file"):
         check_folder(tmp_path / "file" / "scratch")
+
+
+def test_weights_that_are_not_there_are_a_mistake(tmp_path):
+    check_weights(None)
+    with pytest.raises(BadInput, match="no weights file"):
+        check_weights(tmp_path / "typed.pt")
+    (tmp_path / "right.pt").touch()
+    check_weights(tmp_path / "right.pt")
 
 
 @pytest.mark.parametrize("host", ["vm-1.internal", "mein_rechner", "größe", "", "-x-", "h" * 300])
