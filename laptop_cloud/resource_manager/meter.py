@@ -20,6 +20,8 @@ class Bill:
     compute_usd: float
     disk_hours: float
     """Of their system disks, which this cloud's price list does not have."""
+    switches: int
+    """How often a machine got or lost its hardware: who looks now and then errs by up to one look at each."""
 
 
 def count(machine: Machine, now: float) -> None:
@@ -40,6 +42,7 @@ def remember(world: World, machine: Machine) -> None:
         world.gone.append(known)
     known.billed_seconds += machine.billed_seconds
     known.disk_seconds += machine.disk_seconds
+    known.switches += machine.switches
 
 
 def bill(world: World, speed: float) -> Bill:
@@ -55,4 +58,5 @@ def bill(world: World, speed: float) -> Bill:
             for row, of_row in zip(rows, hours, strict=True)
         ),
         disk_hours=sum(row.disk_seconds for row in rows) / speed / SECONDS_PER_HOUR,
+        switches=sum(row.switches for row in rows),
     )

@@ -90,7 +90,8 @@ class Movement:
     def _set_power(self, machine: Machine, power: PowerState, at: float) -> None:
         meter.count(machine, at)
         self._world.edits += 1
-        machine.power = power
+        had_hardware, machine.power = machine.is_billed, power
+        machine.switches += machine.is_billed is not had_hardware
 
     def _record(self, machine: Machine, verb: str) -> Operation:
         self._world.edits += 1

@@ -64,6 +64,8 @@ class Machine:
     """With its hardware."""
     disk_seconds: float = 0.0
     """With its disk: since it was ordered."""
+    switches: int = 0
+    """How often it got or lost its hardware."""
 
     @property
     def is_billed(self) -> bool:
@@ -133,6 +135,7 @@ class Metered:
     billed_seconds: float = 0.0
     """With their hardware."""
     disk_seconds: float = 0.0
+    switches: int = 0
 
 
 @dataclass(slots=True)

@@ -37,6 +37,7 @@ def test_a_bill_is_seconds_with_hardware_times_the_listed_price_and_outlives_the
     before = rig.compute.bill()
     rig.wait(1000)
     assert rig.compute.bill() == before
+    assert before.switches == 2
     rig.put("c-0001", regular("c-0001"))
     rig.wait(12 + 1800)
     more = rig.compute.bill().compute_usd - before.compute_usd
