@@ -53,10 +53,10 @@ class Fold:
             self.delayed_until.pop(_key(event), None)
 
     def forget_before(self, now: float) -> None:
-        """Drop what is over: delays that ended, outcomes of more than an hour ago."""
+        """Drop what is over: delays that ended, outcomes of more than an hour ago, or as far ahead."""
         self.delayed_until = {key: until for key, until in self.delayed_until.items() if until > now}
-        while self.outcomes and self.outcomes[0][0] < now - KEPT_SECONDS:
-            self.outcomes.popleft()
+        # Some clocks are wrong: one outcome of tomorrow must not keep all that were read after it.
+        self.outcomes = deque((at, cause) for at, cause in self.outcomes if abs(now - at) <= KEPT_SECONDS)
 
     def delayed(self, now: float) -> int:
         return sum(until > now for until in self.delayed_until.values())

@@ -72,10 +72,14 @@ class LedgerHistory:
             thread.join(limit_seconds)
 
     def catch_up(self) -> None:
-        """Everything that there is now, in this thread: for who looks once. StorageError."""
+        """Everything that there is now, in this thread: for who looks once. StorageError.
+
+        Lines that workers write meanwhile are not waited for: there would be no end to them.
+        """
         self._jobs.look()
         self._jobs.list_due()
-        while self.follow_once():
+        ends = self._tail.ends()
+        while self.follow_once() and self._tail.is_behind(ends):
             pass
 
     def follow_once(self) -> bool:

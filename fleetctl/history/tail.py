@@ -55,6 +55,14 @@ class LedgerTail:
             self._read_in[blob.name] = self._passes
         return events
 
+    def ends(self) -> Positions:
+        """How long each blob is now. StorageError."""
+        return {blob.name: blob.length for blob in self._store.listing(artifact_names.LEDGER_PREFIX)}
+
+    def is_behind(self, ends: Positions) -> bool:
+        """Was less read than there was then?"""
+        return any(self.positions.get(name, 0) < length for name, length in ends.items())
+
     def _grown(self) -> list[BlobInfo]:
         """Blobs with bytes behind our position; what is gone from the listing is forgotten."""
         listed = list(self._store.listing(artifact_names.LEDGER_PREFIX))

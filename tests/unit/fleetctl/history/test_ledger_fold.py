@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from contract.artifact_names import LEDGER_PREFIX
+from contract.blob_stores.simulated import SimulatedBlobStore
 from contract.ledger_events import CHECKPOINT_SAVED, RETURNED, TILE_RECEIVED
 from fleetctl.controller.snapshot import Attempts
 from fleetctl.history import tail
+from fleetctl.history.follow import LedgerHistory
 from fleetctl.history.tail import LedgerTail
 from tests.unit.fleetctl.history.history_rig import TILES, HistoryRig
 
@@ -35,6 +38,33 @@ def test_attempts_are_counted_over_the_window_and_by_source(rig):
     history.follow_once()
     assert history.attempts(rig.now, 600) == Attempts(ended=4, failed_at_source=2)
     assert history.attempts(rig.now, 900) == Attempts(ended=5, failed_at_source=2)
+
+
+def test_an_outcome_of_a_wrong_clock_keeps_no_others_and_is_none_of_the_window(rig):
+    history, writer = rig.history(), rig.worker("w1")
+    rig.now += 86_400
+    rig.done(writer, TILES[0])
+    rig.now -= 86_400
+    rig.done(rig.worker("w2"), TILES[1])
+    history.follow_once()
+    assert history.attempts(rig.now, 600) == Attempts(ended=1, failed_at_source=0)
+    rig.now += 3700
+    history.follow_once()
+    assert history.tiles_done(rig.now, 7200) == 0
+
+
+def test_catching_up_ends_while_workers_go_on_writing(rig):
+    writer, listings = rig.worker(), []
+
+    def write_on(moment, operation, name):
+        if (moment, operation, name) == ("before", "listing", LEDGER_PREFIX):
+            rig.done(writer, TILES[0])
+            listings.append(name)
+            assert len(listings) < 20
+
+    history = LedgerHistory(SimulatedBlobStore(rig.container, write_on))
+    history.catch_up()
+    assert history.tiles_done(rig.now, 600) == len(listings)
 
 
 def test_times_are_medians_of_the_newest_tiles(rig):
