@@ -104,6 +104,8 @@ def read_commit(store: BlobStore, dataset: str, tile: TileId, generation: int) -
         blob: Blob = store.read(name, max_bytes=MAX_COMMIT_BYTES)
     except NotFound:
         return None
+    except ValueError as error:  # longer than any commit
+        raise BadInput(f"{name} is no commit: {error}") from error
     record = decode_commit(blob.data)
     if record.blob_name != name:
         raise BadInput(f"{name} holds the commit {record.blob_name}")

@@ -121,7 +121,10 @@ def read_asked(store: BlobStore, job: Job) -> bytes:
     """The asked list as it was stored; BadInput when its digest is not the job's."""
     data = store.read(job_asked(job.id)).data
     if asked_digest(data) != job.asked_sha256:
-        raise BadInput(f"the asked list of job {job.id} was changed: its digest is not the recorded one")
+        raise BadInput(
+            f"the asked list of job {job.id} was changed, its digest is not the recorded one: cancel that job, and "
+            "ask again under another --job name"
+        )
     return data
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from contract import artifact_names
+from contract.dataset import NAME_PATTERN as DATASET_PATTERN
 from contract.errors import BadInput
 from contract.json_text import parse_object, to_bytes
 from contract.tile_id import TileId, parse_tile
@@ -20,6 +21,7 @@ from contract.tile_id import TileId, parse_tile
 MAX_ENTRY_BYTES = 1024 * 1024
 FOREIGN = "foreign"
 _FOREIGN_NAME = re.compile(r"poison/foreign/[0-9a-f]{64}")
+_NAME_OF_TILE = re.compile(rf"poison/{DATASET_PATTERN.pattern}/[a-z0-9._-]{{5,30}}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,11 @@ class PoisonEntry:
     def workers(self) -> tuple[str, ...]:
         """Those of the last few attempts, each once."""
         return tuple(dict.fromkeys(attempt[1] for attempt in self.attempts))
+
+
+def is_entry_name(name: str) -> bool:
+    """Whether a worker of ours can have given that name to an entry."""
+    return any(pattern.fullmatch(name) for pattern in (_FOREIGN_NAME, _NAME_OF_TILE))
 
 
 def decode_entry(blob_name: str, data: bytes) -> PoisonEntry:

@@ -62,7 +62,7 @@ def _has_any(embedding: NDArray[np.int8]) -> bool:
 def _load(path: Path) -> NDArray[Any] | None:
     """The mapped array; None when the file is no array of numbers."""
     try:
-        return np.load(path, mmap_mode="r", allow_pickle=False)  # type: ignore[no-any-return]
+        return np.lib.format.open_memmap(path, mode="r")
     except (ValueError, EOFError, OSError):
         return None
 

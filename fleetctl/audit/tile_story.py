@@ -99,13 +99,20 @@ def parse_place(text: str) -> TileId:
 
 
 def find_askings(store: BlobStore, tile: TileId, job: str | None) -> tuple[Asking, ...]:
-    """The jobs whose lists name the tile, or the one that was named; BadInput when none does."""
-    jobs = (choose_job(store, job),) if job is not None else survey_jobs(store).jobs
-    found = tuple(asking for one in jobs if (asking := _asking(store, tile, one)) is not None)
-    if not found:
-        who = f"job {jobs[0].id}" if job is not None else "any job of this fleet"
+    """The jobs whose lists name the tile, or the one that was named; BadInput when none does. A job whose records
+    are damaged, unless it was named, hides no other one."""
+    if job is not None:
+        chosen = choose_job(store, job)
+        who, found = f"job {chosen.id}", [_asking(store, tile, chosen)]
+    else:
+        who, found = (
+            "any job of this fleet",
+            [_asking_if_readable(store, tile, one) for one in survey_jobs(store).jobs],
+        )
+    askings = tuple(asking for asking in found if asking is not None)
+    if not askings:
         raise BadInput(f"{tile} is not asked for by {who}: `producer enqueue` asks for tiles")
-    return found
+    return askings
 
 
 def tell_story(
@@ -138,6 +145,13 @@ def tell_story(
             checkpoints=_count(store, artifact_names.checkpoints_of(dataset), tile),
             staging=_count(store, artifact_names.staging_of(dataset), tile),
         )
+
+
+def _asking_if_readable(store: BlobStore, tile: TileId, job: Job) -> Asking | None:
+    try:
+        return _asking(store, tile, job)
+    except (BadInput, NotFound):
+        return None
 
 
 def _asking(store: BlobStore, tile: TileId, job: Job) -> Asking | None:

@@ -17,6 +17,7 @@ from contract.blob_store import BlobInfo, BlobStore
 from contract.commit_marks import read_commit_marks
 from contract.commit_record import MAX_COMMIT_BYTES, CommitRecord, decode_commit
 from contract.dataset import Dataset
+from contract.errors import BadInput
 from contract.job import Job
 from contract.job_store import asked_tiles, read_asked, read_dataset
 from contract.outcomes import Outcome
@@ -111,10 +112,16 @@ def list_commits(store: BlobStore, dataset: str) -> Iterator[ListedCommit]:
 def read_records(
     store: BlobStore, commits: Iterable[ListedCommit], connections: int
 ) -> Iterator[tuple[ListedCommit, CommitRecord]]:
-    """The records behind the listing, in its order, some of them read ahead."""
+    """The records behind the listing, in its order, some of them read ahead. BadInput names a damaged one."""
 
     def read(commit: ListedCommit) -> CommitRecord:
-        return decode_commit(store.read(commit.blob_name, max_bytes=MAX_COMMIT_BYTES).data)
+        try:
+            return decode_commit(store.read(commit.blob_name, max_bytes=MAX_COMMIT_BYTES).data)
+        except (BadInput, ValueError) as error:
+            raise BadInput(
+                f"{commit.blob_name} is damaged ({error}): "
+                f"`fleetctl redo JOB --tiles FILE` has {commit.tile} done again"
+            ) from error
 
     return read_ahead(read, commits, connections)
 

@@ -11,6 +11,7 @@ from contextlib import suppress
 from contract.blob_store import BlobStore
 from contract.errors import BadInput, LeaseLost
 from contract.json_text import parse_object
+from contract.poison_entry import is_entry_name
 from contract.tile_queue import MAX_BATCH, Received, TileQueue
 from fleetctl.ahead import read_ahead
 from fleetctl.poison.entries import EntryState, find_entry
@@ -50,7 +51,7 @@ def _is_settled(store: BlobStore, body: str) -> bool:
         name = parse_object(body, "the pointer").get("poison")
     except BadInput:
         return False  # not ours: somebody should look at it
-    if not isinstance(name, str) or not name.startswith("poison/"):
+    if not isinstance(name, str) or not is_entry_name(name):
         return False
     found = find_entry(store, name)
     return found is None or found.state in {EntryState.DROPPED, EntryState.RESOLVED}

@@ -7,12 +7,10 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 
 from contract.blob_store import BlobStore
-from contract.commit_record import MAX_COMMIT_BYTES, CommitRecord, decode_commit
 from contract.errors import BadInput
 from contract.tile_id import TileId, parse_tile
-from fleetctl.ahead import read_ahead
 from fleetctl.audit.verify import Audit
-from fleetctl.campaign.history import JobHistory, ListedCommit
+from fleetctl.campaign.history import JobHistory, ListedCommit, read_records
 from fleetctl.redo.condition import Condition, flatten
 
 SHOWN_FIELDS = 40
@@ -60,13 +58,12 @@ def choose_where(
     """The tiles whose commits match. BadInput names the known fields where a commit has none of that name."""
     chosen: list[RedoTile] = []
     known: set[str] = set()
-    for tile, commit, record in _records(store, history, connections):
-        if record is None:
-            raise BadInput(f"{commit.blob_name} is damaged: redo it with --corrupt first")
+    tiles = {tile.path_name: tile for tile in history.asked}
+    for commit, record in read_records(store, history.commits, connections):
         facts = flatten({**record.provenance, **record.done})
         known |= facts.keys()
         if condition.holds(facts):
-            chosen.append(redo_tile(tile, commit))
+            chosen.append(redo_tile(tiles[commit.tile], commit))
         on_tile()
     if history.commits:
         _check_fields(condition, known)
@@ -89,22 +86,6 @@ def choose_corrupt(audit: Audit) -> Choice:
 def redo_tile(tile: TileId, commit: ListedCommit) -> RedoTile:
     """The tile with the generation that its listed commit is of."""
     return RedoTile(tile, int(commit.blob_name.rpartition("/g")[2]))
-
-
-def _records(
-    store: BlobStore, history: JobHistory, connections: int
-) -> Iterable[tuple[TileId, ListedCommit, CommitRecord | None]]:
-    tiles = {tile.path_name: tile for tile in history.asked}
-    for commit, record in read_ahead(lambda one: _read_record(store, one), history.commits, connections):
-        yield tiles[commit.tile], commit, record
-
-
-def _read_record(store: BlobStore, commit: ListedCommit) -> CommitRecord | None:
-    """None: it is damaged."""
-    try:
-        return decode_commit(store.read(commit.blob_name, max_bytes=MAX_COMMIT_BYTES).data)
-    except (BadInput, ValueError):
-        return None
 
 
 def _check_fields(condition: Condition, known: set[str]) -> None:

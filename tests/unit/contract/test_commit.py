@@ -19,6 +19,7 @@ from contract.commit import (
     read_standing,
     revoke,
 )
+from contract.commit_record import MAX_COMMIT_BYTES
 from contract.errors import BadInput, Changed, NotFound, StorageError
 from contract.tile_id import parse_tile
 from tests.unit.contract.attempts import (
@@ -228,11 +229,14 @@ def test_a_standing_says_whether_the_tile_is_done_and_which_generation_is_asked(
     assert (standing.is_done, standing.asked) == (is_done, asked)
 
 
-def test_a_commit_blob_of_another_name_is_refused(store):
-    attempt = Attempt("a1")
-    store.put(artifact_names.commit(DATASET, TILE, 2), attempt.record().encode())
-    with pytest.raises(BadInput, match="holds the commit"):
-        read_commit(store, DATASET, TILE, 2)
+def test_a_commit_blob_of_another_name_or_too_long_is_refused(store):
+    for data, complaint in (
+        (Attempt("a1").record().encode(), "holds the commit"),
+        (b" " * (MAX_COMMIT_BYTES + 1), "g2 is no commit"),
+    ):
+        store.put(artifact_names.commit(DATASET, TILE, 2), data)
+        with pytest.raises(BadInput, match=complaint):
+            read_commit(store, DATASET, TILE, 2)
 
 
 def test_an_attempt_makes_eleven_changes_to_the_store(container):

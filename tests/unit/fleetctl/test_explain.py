@@ -103,6 +103,15 @@ def test_a_tile_that_nobody_asked_for_is_a_mistake(done):
         find_askings(done.store, GridCell(0, 0), done.job.id)
 
 
+def test_a_damaged_job_hides_no_other_one_that_asked_the_tile(asked):
+    broken = replace(asked.job, name="broken")
+    asked.store.put(artifact_names.job_record(broken.id), broken.encode())
+    asked.store.put(artifact_names.job_asked(broken.id), b"grid_0.05_0.05\n")
+    assert [asking.job for asking in find_askings(asked.store, TILE, None)] == [asked.job]
+    with pytest.raises(BadInput, match="digest"):
+        find_askings(asked.store, TILE, broken.id)
+
+
 def test_the_asking_says_where_in_the_list_and_whether_its_message_was_put(asked):
     write_cursor(asked.store, asked.job.id, Cursor(2))
     places = [find_askings(asked.store, cell, None)[0] for cell in CELLS[:3]]

@@ -8,6 +8,7 @@ import pytest
 
 from contract import artifact_names
 from contract.commit import revoke
+from contract.commit_record import MAX_COMMIT_BYTES
 from contract.errors import BadInput
 from contract.fleet_queues import FleetQueues
 from contract.outcomes import Outcome
@@ -107,6 +108,17 @@ def test_the_summary_is_made_from_the_records(make_campaign):
     assert summary.busy_share == pytest.approx(0.5)
     assert summary.tiles_per_hour == pytest.approx(60)
     assert (summary.committed, summary.left) == (2, 1)
+
+
+@pytest.mark.parametrize("data", [b"{}", b" " * (MAX_COMMIT_BYTES + 1)])
+def test_a_damaged_commit_is_named_with_what_mends_it(make_campaign, data):
+    campaign = make_campaign(A)
+    record = campaign.commit(campaign.cells[0])
+    campaign.store.put(record.blob_name, data)
+    with pytest.raises(
+        BadInput, match=f"commits/{A}/g1 is damaged .*redo JOB --tiles FILE` has {A} done again"
+    ):
+        tally(campaign.store, gather_history(campaign.store, campaign.job), connections=1)
 
 
 def test_a_commit_that_gives_no_account_is_named(make_campaign):

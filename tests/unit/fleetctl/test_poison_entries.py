@@ -87,10 +87,11 @@ def test_pointers_go_once_their_entry_is_settled_and_others_stay():
     rig = ControlRig()
     name, kept = rig.give_up(A), rig.give_up(B)
     rig.queues.poison.send(f'{{"poison":"{name}","v":1}}')  # a pointer may be there twice
-    rig.queues.poison.send("somebody else's")
+    strange = ("somebody else's", '{"poison":"poison/../../x?y"}', '{"poison":"poison/' + "x" * 3000 + '"}')
+    rig.queues.poison.send_many(strange)  # storage refuses such names
     rig.store.delete(name)
     assert clear_pointers(rig.store, rig.queues.poison, 4) == 2
-    assert rig.queues.poison.depth() == 2
+    assert rig.queues.poison.depth() == 1 + len(strange)
     assert any(kept in held.body for held in rig.queues.poison.receive(32, 60))
 
 

@@ -109,6 +109,7 @@ SCALE = ones(100, 5, dtype=np.float32)
         (ones(100, 5, 128, dtype=np.float32), SCALE, [FaultKind.WRONG_SHAPE]),
         (b"no array", SCALE, [FaultKind.WRONG_SHAPE]),
         (b"", SCALE, [FaultKind.WRONG_SHAPE]),
+        (b"PK\x03\x04 as a zip begins", SCALE, [FaultKind.WRONG_SHAPE]),
         (ones(100, 5, 128), b"\x93NUMPY\x01\x00", [FaultKind.WRONG_SHAPE]),
     ],
 )
