@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, deque
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,6 +13,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from fleetctl.controller.changes import ChangeMonitor, decisions
 from fleetctl.controller.snapshot import Snapshot
 from fleetctl.controller.tick import Ticked
 
@@ -25,10 +27,12 @@ class Screen:
     def __init__(self, live: Live) -> None:
         self._live = live
         self._decisions: deque[str] = deque(maxlen=NEWEST_DECISIONS)
+        self._changes = ChangeMonitor()
 
     def on_tick(self, ticked: Ticked) -> None:
         at = datetime.fromtimestamp(ticked.seen.now, UTC).strftime("%H:%M:%S")
-        self._decisions.extend(f"{at} {action}" for action in ticked.done[:NEWEST_DECISIONS])
+        news = self._changes.look(_decided(ticked)).begun
+        self._decisions.extend(f"{at} {what}: {why}" for what, why in news.items())
         self._live.update(fleet_screen(ticked, tuple(self._decisions)), refresh=True)
 
     def on_failed_tick(self, reason: str) -> None:
@@ -49,6 +53,14 @@ class Lines:
 
     def _print(self, facts: dict[str, Any]) -> None:
         self._console.print(json.dumps(facts), markup=False, soft_wrap=True)
+
+
+def _decided(ticked: Ticked) -> Iterator[tuple[str, str]]:
+    """What, and why; or why not."""
+    refused = dict(ticked.refused)
+    yield from decisions(action for action in ticked.done if action not in refused)
+    for action, why in refused.items():
+        yield f"refused {action.verb.value} {action.target}", why
 
 
 def fleet_screen(ticked: Ticked, decisions: tuple[str, ...]) -> Group:
