@@ -119,13 +119,15 @@ unit: ## The fast unit tests alone
 
 .PHONY: bench
 bench: setup ## The speeds that the README claims, measured here in some minutes
-	@for script in enumerate_land enqueue pipeline; do
+	@quick='enumerate_land enqueue pipeline'
+	for script in $$quick; do
 	    echo "== benchmarks/$$script.py"
 	    $(BIN)/python "benchmarks/$$script.py"
 	done
 	echo "== consumer bench"
 	$(BIN)/consumer bench --model v2-nano --dtype fp32 --dtype bf16 --threads 1
-	echo "The larger ones say what they need: benchmarks/against_reference.py, imagery.py, imagery_memory.py"
+	echo "These take longer, and say at their top what they need:"
+	grep --files-with-matches __main__ benchmarks/*.py | grep --invert-match --extended-regexp "/($${quick// /|})\.py"
 
 ##@ Maintain
 
