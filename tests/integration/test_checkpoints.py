@@ -9,6 +9,7 @@ import signal
 import pytest
 
 from consumer.exit_codes import ExitCode
+from consumer.leaving import HAND_BACK_SECONDS, MOVE_NEEDS_SECONDS
 from contract import artifact_names, ledger_events
 from contract.commit import read_commit
 from contract.heartbeat import read_heartbeats
@@ -23,6 +24,9 @@ pytestmark = pytest.mark.slow
 ONE_TILE = "bbox:-4.6,54.1,-4.5,54.2"
 BLOCKS = 25
 BLOCKWISE = {"infer_seconds": 3, "blocks": BLOCKS, "block_bytes": 100_000}
+LONGER = {**BLOCKWISE, "infer_seconds": 5}
+GRACE_SECONDS = HAND_BACK_SECONDS + MOVE_NEEDS_SECONDS + 2.5
+"""The last of it to store the checkpoint in: with three more for a save the second half cannot be inferred in time."""
 QUICK_HEART = {"TILEFLEET_CONSUMER_HEARTBEAT_SECONDS": "0.2"}
 
 
@@ -72,12 +76,12 @@ def assert_as_undisturbed(rig: FleetRig, job_id: str) -> None:
 
 
 def test_a_notice_leaves_a_checkpoint_that_another_worker_goes_on_from(rig):
-    job = rig.enqueue(ONE_TILE, **BLOCKWISE)
+    job = rig.enqueue(ONE_TILE, **LONGER)
     halt = rig.folder / "halt.txt"
     first = rig.start_consumer(
         "first",
         TILEFLEET_CONSUMER_HALT_FILE=str(halt),
-        TILEFLEET_CONSUMER_GRACE_SECONDS="8.8",
+        TILEFLEET_CONSUMER_GRACE_SECONDS=str(GRACE_SECONDS),
         **QUICK_HEART,
     )
     wait_for(lambda: share_done(rig, "first") > 0.1, "some blocks")

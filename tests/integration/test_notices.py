@@ -113,7 +113,7 @@ def test_a_worker_without_a_supervisor_asks_the_cloud_itself(rig, service):
     rig.enqueue(*ISLE_OF_MAN_ROWS, infer_seconds=100)
     worker = start(rig, service)
     until_inferring(rig, "w")
-    service.announce(VM, "Redeploy", 8, now=time.time())
+    service.announce(VM, "Redeploy", 20, now=time.time())
     assert worker.wait(30) == ExitCode.EVICTED
     assert messages(rig.queues.urgent)
     eviction = read_eviction(rig.store, VM, BOOT)

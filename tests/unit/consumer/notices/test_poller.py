@@ -26,7 +26,7 @@ class Scripted:
     """A source that does one step of its script per poll, then hears nothing."""
 
     pause_seconds = 0.01
-    longest_poll_seconds = 0.1
+    longest_poll_seconds = 60.0
 
     def __init__(self, steps) -> None:
         self.steps = steps
@@ -123,6 +123,7 @@ def test_a_poller_that_dies_is_started_again_and_nobody_leaves_for_it(poll, logg
 def test_a_poller_that_hangs_is_started_again_beside_the_old_one(poll, logged, quick):
     stays_away = threading.Event()
     polling = poll(lambda: stays_away.wait(30), [notice()])
+    polling.source.longest_poll_seconds = 0.1
     try:
         wait_for(lambda: polling.poller.look() is not None, "the notice that another thread heard", 10)
         assert "no poll has ended" in logged(log_lines.NOTICE_POLLER_RESTARTED)[0]["reason"]
