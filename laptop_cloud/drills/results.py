@@ -86,7 +86,7 @@ def cancelled_job(scene: Scene) -> Cost:
     stays, and the other job is not touched."""
     with scene.fleet(2) as stage:
         with stage.frozen():  # on a busy machine, asking takes as long as the unwanted tiles do
-            unwanted = stage.ask(24, infer_seconds=3.0, seed=1)
+            unwanted = stage.ask(24, infer_seconds=6.0, seed=1)
             wanted = stage.ask(6, seed=2)
         stage.await_commits(unwanted, scene.chance.randint(1, 3))
         stage.type("fleetctl", "job", "cancel", unwanted.job.id, "--yes")
