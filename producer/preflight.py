@@ -14,7 +14,9 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import requests
+import urllib3
 
+from contract.broken_connection import broken_connection
 from contract.errors import BadInput
 from contract.tile_id import GridCell
 from producer.grid import Cells
@@ -99,9 +101,9 @@ def has_any(question: Question) -> bool:
         if len(text) > LARGEST_ANSWER_BYTES:
             raise NoAnswer("its answer has no end")
         features = json.loads(text)["features"]
-    except requests.RequestException as error:
-        raise NoAnswer(type(error).__name__) from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+        raise NoAnswer(broken_connection(error)) from error
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise NoAnswer("its answer is no list of scenes") from error
     if not isinstance(features, list):
         raise NoAnswer("its answer is no list of scenes")

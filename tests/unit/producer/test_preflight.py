@@ -31,7 +31,7 @@ class Api(BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(body)
+        self.wfile.write(body[: len(body) - self.server.bytes_kept_back])
 
     def log_message(self, *args):
         pass
@@ -42,7 +42,7 @@ def api():
     server = ThreadingHTTPServer(("127.0.0.1", 0), Api)
     server.daemon_threads = True
     server.url, server.asked = f"http://127.0.0.1:{server.server_port}", []
-    server.answer = lambda asked: (200, {"features": [{"id": "a"}]})
+    server.answer, server.bytes_kept_back = lambda asked: (200, {"features": [{"id": "a"}]}), 0
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     yield server
@@ -97,7 +97,14 @@ def test_a_catalogue_that_makes_no_sense_is_a_warning(api, monkeypatch, status, 
 
 def test_a_catalogue_that_is_away_is_a_warning():
     (warning,) = check_imagery("http://127.0.0.1:9", COLLECTIONS, MAN, [2024])
-    assert "ConnectionError" in warning
+    assert "127.0.0.1:9 refuses connections; check that it runs, and its address" in warning
+
+
+def test_an_answer_that_breaks_off_is_a_warning(api):
+    api.bytes_kept_back = 10
+    api.answer = lambda asked: (200, {"features": [{"id": "one"}]})
+    (warning,) = check_imagery(api.url, COLLECTIONS, MAN, [2024])
+    assert "broke off its answer" in warning
 
 
 def test_a_recipe_without_imagery_asks_nothing(api):
