@@ -74,6 +74,7 @@ class Compute:
         self._backends = backends
         self._movement = Movement(world, clock)
         self._lock = threading.RLock()
+        self._is_closed = False
         clock.go_on_from(world.now)
         self._go_on()
 
@@ -179,13 +180,18 @@ class Compute:
             return meter.bill(world, self.clock.speed)
 
     def close(self) -> None:
-        """Let what is being done come to its end."""
+        """Let what is being done come to its end; nobody is evicted any more."""
+        with self._lock:
+            self._is_closed = True
         self._movement.close()
 
     def _take(self, machine: Machine) -> None:
         """The end of an eviction; nothing when the machine went another way meanwhile."""
-        with self.at_this_moment() as world:
-            is_there = world.machines.get(machine.name.lower()) is machine
+        with self._lock:
+            if self._is_closed:  # before the notice was over
+                return
+            self._movement.pass_time()
+            is_there = self.world.machines.get(machine.name.lower()) is machine
             is_at_rest = machine.power is PowerState.RUNNING and not self._movement.is_moving(machine.name)
             if not is_there or not is_at_rest:
                 return

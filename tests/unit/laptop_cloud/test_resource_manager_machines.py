@@ -158,6 +158,15 @@ def test_an_eviction_with_notice_takes_the_machine_when_the_time_is_over(rig):
     assert rig.power("a-0001") == "deallocated"
 
 
+def test_a_notice_that_is_over_when_the_cloud_has_ended_takes_nobody(rig):
+    rig.running("a-0001")
+    rig.compute.evict("a-0001", GROUP, 30)
+    rig.compute.close()
+    ((_, take),) = rig.timers
+    take()
+    assert rig.world.machines["a-0001"].power == "running"
+
+
 def test_nobody_evicts_what_is_not_spot_or_does_not_run(rig):
     rig.put("c-0001", regular("c-0001"))
     rig.wait(60)
