@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 import urllib.request
@@ -9,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from contract.errors import BadInput
+from contract.errors import BadInput, TilefleetError
 from laptop_cloud.control.managed_orders import ManagedOrders
 from laptop_cloud.imagery_faults import Faults
 from laptop_cloud.imagery_server import FAULTS_PATH
@@ -86,12 +87,20 @@ class Orders:
 
     def evict(self, vm: str | None, notice_seconds: float | None) -> str:
         """`vm` None: all that run. `notice_seconds` None: without a word."""
-        names = [vm] if vm is not None else self._at_risk()
-        threads = [thread for name in names if (thread := self._evict(name, notice_seconds))]
+        if vm is not None:
+            evictions = {vm: self._evict(vm, notice_seconds)}
+        else:
+            evictions = {}
+            for name in self._at_risk():
+                with contextlib.suppress(
+                    TilefleetError
+                ):  # it went elsewhere at this moment: the others do not wait
+                    evictions[name] = self._evict(name, notice_seconds)
+        names = list(evictions)
         if not names:
             return "no VM runs: nobody is evicted"
         if notice_seconds is None:
-            for thread in threads:
+            for thread in filter(None, evictions.values()):
                 thread.join()
             return f"{', '.join(names)}: deallocated without notice"
         return f"{', '.join(names)}: will be deallocated in {notice_seconds:g} s"

@@ -27,8 +27,11 @@ from laptop_cloud.resource_manager.cloud_clock import CloudClock
 from laptop_cloud.resource_manager.compute import Backends
 from laptop_cloud.resource_manager.hollow import HollowMachines
 from laptop_cloud.resource_manager.order import read_order
+from tests.fleet_rig import wait_for
 from tests.unit.laptop_cloud.resource_manager_rig import GROUP, body
 
+SPEED = 200
+"""A minute of the cloud is .3 s here."""
 FLEET = Fleet("laptop", "laptop", "here", "http://127.0.0.1:9/a", "http://127.0.0.1:9/a", "tilefleet")
 
 
@@ -48,22 +51,41 @@ def test_the_table_shows_every_vm_with_its_state(home, monkeypatch):
     assert shown.stdout.splitlines()[1].split()[:4] == ["laptop-1", "deallocated", "0", "1"]
 
 
-def test_the_table_shows_hollow_machines_too_which_have_no_log_and_no_processes(tmp_path, monkeypatch):
-    monkeypatch.setenv(LAPTOP_VARIABLE, str(tmp_path))
-    clock = CloudClock()
+@pytest.fixture
+def home_of_hollow(tmp_path):
+    """Of a laptop cloud whose machines are hollow ones that a controller makes; also what orders them, and them."""
+    clock = CloudClock(SPEED)
     hollow = HollowMachines(clock)
     with (
         room.running(tmp_path / "vms", tmp_path / "logs", {}, []) as machines,
         resource_manager.running(tmp_path / "state.json", clock, Backends(hollow)) as manager,
-        server.running(
-            tmp_path, LaptopCloud(tmp_path, FLEET, {}), machines, ManagedOrders(Managed(manager, hollow))
-        ),
     ):
-        manager.compute.put(read_order("a-0001", GROUP, body("a-0001")))
-        shown = CliRunner().invoke(app, ["vms"], catch_exceptions=False)
-        assert shown.stdout.splitlines()[1].split() == ["a-0001", "creating", "hollow"]
-        with pytest.raises(BadInput, match="a-0001 has no processes on this laptop now"):
-            order(tmp_path, "fill", vm="a-0001")
+        orders = ManagedOrders(Managed(manager, hollow))
+        with server.running(tmp_path, LaptopCloud(tmp_path, FLEET, {}), machines, orders):
+            yield tmp_path, orders, manager.compute
+
+
+def test_the_table_shows_hollow_machines_too_which_have_no_log_and_no_processes(home_of_hollow, monkeypatch):
+    home, _, compute = home_of_hollow
+    monkeypatch.setenv(LAPTOP_VARIABLE, str(home))
+    compute.put(read_order("a-0001", GROUP, body("a-0001")))
+    shown = CliRunner().invoke(app, ["vms"], catch_exceptions=False)
+    row = shown.stdout.splitlines()[1].split()
+    assert (row[0], row[-1]) == ("a-0001", "hollow")
+    with pytest.raises(BadInput, match="a-0001 has no processes on this laptop now"):
+        order(home, "fill", vm="a-0001")
+
+
+def test_one_machine_that_is_on_its_way_elsewhere_does_not_save_the_others_from_eviction(home_of_hollow):
+    home, orders, compute = home_of_hollow
+    for name in ("a-0001", "a-0002"):
+        compute.put(read_order(name, GROUP, body(name)))
+    wait_for(lambda: len(compute.at_risk()) == 2, "the boot")
+    orders.at_risk = lambda: ["a-0000", "a-0001", "a-0002"]  # the first is gone since it was looked at
+    assert order(home, "evict", vm=None, notice_seconds=None).startswith("a-0001, a-0002: ")
+    assert compute.at_risk() == []
+    with pytest.raises(BadInput, match="no VM 'a-0000'"):
+        order(home, "evict", vm="a-0000", notice_seconds=None)
 
 
 def test_a_laptop_cloud_that_ends_in_the_middle_of_an_order_is_said_not_to_answer(tmp_path):
