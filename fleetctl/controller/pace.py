@@ -45,6 +45,8 @@ class Buckets:
     """By `<vm>` and by kind; one that is not here is full."""
     closed_until: float = 0.0
     """The interface said to come back then: nothing is called before."""
+    heard: int | None = None
+    """What an answer said last of writes that are left: believed once, since no newer answer comes without a call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,16 +82,16 @@ def paced(actions: Iterable[Action], buckets: Buckets, now: float) -> Paced:
         left[kind], left[own] = of_kind - 1, of_vm - 1
         taken.append(action)
     full = {name: tokens for name, tokens in left.items() if tokens < rates.get(name, PER_VM).most}
-    return Paced(tuple(taken), tuple(put_off), Buckets(now, full, buckets.closed_until))
+    return Paced(tuple(taken), tuple(put_off), replace(buckets, at=now, left=full))
 
 
 def after_answers(buckets: Buckets, rate_left: RateLeft) -> Buckets:
-    """Never believe to have more than the newest answers say."""
-    if rate_left.writes is None:
+    """Believe to have no more than the newest answers say."""
+    if rate_left.writes is None or rate_left.writes == buckets.heard:
         return buckets
     believed = buckets.left.get("writes", WRITES.most)
     allowed = min(believed, rate_left.writes * (1 - KEPT_BACK))
-    return replace(buckets, left={**buckets.left, "writes": allowed})
+    return replace(buckets, left={**buckets.left, "writes": allowed}, heard=rate_left.writes)
 
 
 def throttled(buckets: Buckets, now: float, retry_after_seconds: float | None) -> Buckets:
