@@ -8,12 +8,15 @@ from rich.console import Console
 from rich.live import Live
 
 from contract.blob_store import BlobStore
-from contract.errors import BadInput
+from contract.errors import BadInput, StorageUnavailable
 from contract.fleet_queues import FleetQueues
 from contract.job import Job
 from fleetctl.campaign.job_list import JobList, choose_job, survey_jobs
 from fleetctl.campaign.status import FleetView, Observer
 from fleetctl.campaign.status_table import job_line, status_screen, unreadable_line
+
+PATIENCE_SECONDS = 300.0
+"""How long a storage may be away while somebody follows."""
 
 
 class Follower:
@@ -35,6 +38,21 @@ class Follower:
         self._look_seconds = time.monotonic() - began
         return view
 
+    def look_again(self, refresh_seconds: float, console: Console) -> FleetView:
+        """After a pause. A storage that does not answer is waited for, for a while, and that is said once: a
+        campaign lasts longer than its storage's bad minutes. StorageUnavailable when the while is over."""
+        away_since: float | None = None
+        while True:
+            self.pause(refresh_seconds)
+            try:
+                return self.look()
+            except StorageUnavailable as error:
+                if away_since is None:
+                    away_since = time.monotonic()
+                    console.print(f"{error}; waiting for it", markup=False, soft_wrap=True)
+                if time.monotonic() - away_since >= PATIENCE_SECONDS:
+                    raise
+
     def pause(self, refresh_seconds: float) -> None:
         """Between two looks. Listing a million commits takes minutes: at most half of the time is spent so."""
         time.sleep(max(refresh_seconds, self._look_seconds))
@@ -53,8 +71,7 @@ def follow_screen(follower: Follower, refresh_seconds: float, console: Console) 
     view = follower.look()
     with Live(status_screen(view), console=console, auto_refresh=False) as live:
         while not view.is_complete:
-            follower.pause(refresh_seconds)
-            view = follower.look()
+            view = follower.look_again(refresh_seconds, console)
             live.update(status_screen(view), refresh=True)
 
 
@@ -62,8 +79,8 @@ def follow_lines(follower: Follower, refresh_seconds: float, console: Console) -
     """A line for a job whenever another of its tiles is committed or explained, until all are complete."""
     shown: dict[str, tuple[int, int]] = {}
     unreadable: set[str] = set()
+    view = follower.look()
     while True:
-        view = follower.look()
         for broken in view.unreadable:
             if broken.id not in unreadable:
                 unreadable.add(broken.id)
@@ -75,4 +92,4 @@ def follow_lines(follower: Follower, refresh_seconds: float, console: Console) -
                 console.print(job_line(one), markup=False, soft_wrap=True)
         if view.is_complete:
             return
-        follower.pause(refresh_seconds)
+        view = follower.look_again(refresh_seconds, console)

@@ -9,10 +9,12 @@ from datetime import timedelta
 import pytest
 from rich.console import Console
 
+from contract.errors import StorageUnavailable
 from contract.fleet_queues import FleetQueues
 from contract.heartbeat import Heartbeat, HeldTile, WorkerState, write_heartbeat
 from contract.outcomes import Outcome
 from contract.tile_queues.simulated import SimulatedQueues
+from fleetctl.campaign import following
 from fleetctl.campaign.following import Follower, follow_lines, follow_screen, show_once
 from fleetctl.campaign.status_json import status_json
 from fleetctl.controller.memory import Intent, Memory, Spend, VmMemory
@@ -120,6 +122,33 @@ def test_following_prints_a_line_per_change_and_ends_with_the_job(make_campaign,
     follow(Follows(campaign.store, queues, campaign.job.id), 0.0, console)
     counts = [line.split(": ")[1].split(" ")[0] for line in out.getvalue().splitlines()]
     assert counts == ["0/2", "1/2", "2/2"]
+
+
+def test_following_outlasts_a_storage_that_is_away_for_a_while_and_no_more(
+    make_campaign, queues, monkeypatch
+):
+    campaign = make_campaign(A)
+    looks = []
+
+    class Follows(Follower):
+        def look(self):
+            looks.append(1)
+            if 1 < len(looks) < 5:
+                raise StorageUnavailable("listing jobs/: 503 ServerBusy; try again later")
+            if len(looks) == 5:
+                campaign.commit(campaign.cells[0])
+            return super().look()
+
+    console, out = screen()
+    follow_lines(Follows(campaign.store, queues, campaign.job.id), 0.0, console)
+    first, silence, last = out.getvalue().splitlines()
+    assert "0/1" in first
+    assert silence == "listing jobs/: 503 ServerBusy; try again later; waiting for it"
+    assert "1/1" in last
+    looks[:] = [1]
+    monkeypatch.setattr(following, "PATIENCE_SECONDS", 0.0)
+    with pytest.raises(StorageUnavailable):
+        Follows(campaign.store, queues, None).look_again(0.0, console)
 
 
 def test_the_live_screen_ends_when_the_job_is_complete(make_campaign, queues):
