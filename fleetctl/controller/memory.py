@@ -96,7 +96,7 @@ class Spend:
     counted_until: float = 0.0
     """Epoch seconds."""
     warned: tuple[str, ...] = ()
-    """Budget thresholds that were told already: `<job or fleet>:80`."""
+    """What was told of budgets that still are so: `<job, day or fleet>:<percent or stop>:<USD>`."""
 
 
 @dataclass(frozen=True, slots=True)

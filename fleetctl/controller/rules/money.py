@@ -85,7 +85,9 @@ def _keep_job(draft: Draft, job: JobSeen, account: Statement, coming: float) -> 
     is_paused = job.state is JobState.PAUSED and job.reason.startswith(BUDGET_REASON)
     if is_over and job.state is JobState.RUNNING:
         goes_on = f"`fleetctl budget {job.id} --set USD` goes on"
-        draft.do(Verb.PAUSE_JOB, job.id, f"{this_budget}{account.sentence}; {goes_on}")
+        reason = f"{this_budget}{account.sentence}; {goes_on}"
+        draft.do(Verb.PAUSE_JOB, job.id, reason)
+        _say_once(draft, f"{job.id}:stop:{job.budget_usd:g}", reason)
     elif not is_over and is_paused and not job.reason.startswith(this_budget):
         spent = f"its budget is {job.budget_usd:.2f} USD now, {account.spent_usd:.2f} are spent"
         draft.do(Verb.RESUME_JOB, job.id, spent)
@@ -96,10 +98,16 @@ def _warn(draft: Draft, what: str, spent: float, budget: float | None) -> None:
     if budget is None or budget <= 0:
         return
     for percent in WARN_PERCENT:
-        key = f"{what}:{percent}:{budget:g}"
-        if spent >= budget * percent / 100 and key not in draft.spend.warned:
-            draft.spend = replace(draft.spend, warned=(*draft.spend.warned, key))
-            draft.do(Verb.ALERT, f"budget:{key}", f"{spent:.2f} of {budget:.2f} USD are spent ({what})")
+        if spent >= budget * percent / 100:
+            key = f"{what}:{percent}:{budget:g}"
+            _say_once(draft, key, f"{spent:.2f} of {budget:.2f} USD are spent ({what})")
+
+
+def _say_once(draft: Draft, key: str, reason: str) -> None:
+    """Until that budget is another one; `resolve.py` ends it."""
+    if key not in draft.spend.warned:
+        draft.spend = replace(draft.spend, warned=(*draft.spend.warned, key))
+        draft.do(Verb.ALERT, f"budget:{key}", reason)
 
 
 def usd_left(draft: Draft) -> float:

@@ -79,6 +79,19 @@ def test_a_warning_of_a_jobs_budget_ends_with_the_job_and_not_while_nobody_sees_
     assert step(()) == []
 
 
+def test_a_job_that_is_paused_for_its_budget_is_told_with_its_account_until_it_has_more():
+    job = JobSeen("uk-2024-00000000", JobState.RUNNING, 10, 5, 0, 10.0)
+    memory = Memory(spend=Spend(paid=10.0, by_job={job.id: 10.0}))
+    seen = replace(ToyCloud(policy()).snapshot(), jobs=(job,))
+    first = decide(seen, memory, policy())
+    key = f"budget:{job.id}:stop:10"
+    (told,) = (action for action in first.actions if action.target == key)
+    assert "5 of 10 tiles done, 5 left" in told.reason
+    raised = replace(seen, jobs=(replace(job, budget_usd=100.0),))
+    second = decide(raised, first.memory, policy())
+    assert (Verb.RESOLVE, key) in [(action.verb, action.target) for action in second.actions]
+
+
 @pytest.fixture
 def quarantined() -> ToyCloud:
     cloud = ToyCloud(policy(most=10), waiting=100)
