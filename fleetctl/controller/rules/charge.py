@@ -82,13 +82,21 @@ def charge_time(draft: Draft) -> None:
             continue
         disk_gb = machine.pool.disk_gb if machine.pool else DISK_GB
         usd_by_kind = {DISKS: DISK_USD_PER_HOUR * disk_gb / DISK_GB * hours}
-        if machine.is_billed:
+        if _is_paid(draft, machine):
             price = price_of(draft, machine.listed.offer)
             draft.usd_per_hour += price
             usd_by_kind[kind_of(machine)] = price * hours
             charges.vm_hours[str(machine.listed.offer)] += hours
         charges.add(usd_by_kind, shares(machine))
     draft.spend = charges.total(draft.now)
+
+
+def _is_paid(draft: Draft, machine: Machine) -> bool:
+    """A machine that is listed without its power state, as happens now and then, is what it was: it ran or not."""
+    if machine.power is not Power.UNKNOWN:
+        return machine.is_billed
+    before = draft.memory.vms.get(machine.name)
+    return before is not None and before.running_since is not None
 
 
 def charge_traffic(draft: Draft) -> None:

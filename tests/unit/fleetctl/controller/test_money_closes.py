@@ -11,7 +11,7 @@ from contract.job import JobState
 from fleetctl.controller.actions import Verb
 from fleetctl.controller.decide import decide
 from fleetctl.controller.memory_codec import decode_memory, encode_memory
-from fleetctl.controller.snapshot import JobSeen
+from fleetctl.controller.snapshot import JobSeen, Power
 from fleetctl.money.statement import OVERHEAD, charged_by_job, fleet_statement, job_statement
 from tests.unit.fleetctl.controller.metered_cloud import TILE_BYTES, MeteredCloud
 from tests.unit.fleetctl.controller.toy_cloud import OFFER, policy
@@ -139,6 +139,22 @@ def test_ticks_that_see_no_machines_are_charged_by_the_next_one_that_does():
     blind.work(1)
     seeing.work(1)
     assert blind.memory.spend.paid == pytest.approx(seeing.memory.spend.paid, rel=0.01)
+
+
+def test_machines_that_are_listed_without_their_power_state_are_charged_as_what_they_were():
+    cloud = MeteredCloud(policy(most=5), waiting=500)
+    cloud.work(40)
+    stopped, *_ = cloud.vms
+    cloud.vms[stopped].power = Power.DEALLOCATED
+    seen = replace(cloud.snapshot(), now=cloud.now + 15)
+    memory = decide(seen, cloud.memory, cloud.policy).memory  # it is known to be off
+    later = replace(seen, now=cloud.now + 30)
+    nameless = {name: replace(vm, power=Power.UNKNOWN) for name, vm in seen.vms.items()}
+    charged, guessed = (
+        decide(snapshot, memory, cloud.policy).memory.spend.paid - memory.spend.paid
+        for snapshot in (later, replace(later, vms=nameless))
+    )
+    assert 0 < guessed == pytest.approx(charged)
 
 
 def test_an_unknown_price_is_taken_for_a_dear_one_so_that_a_budget_still_ends_the_fleet():
