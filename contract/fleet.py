@@ -22,11 +22,13 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
 from contract.errors import BadInput
 from contract.queue_names import queue_names
+from contract.toml_lines import Lines, lines_of_keys, place_of
 
 FLEET_VARIABLE = "FLEET"
 KEY_VARIABLE = "TILEFLEET_STORAGE_KEY"
@@ -121,30 +123,30 @@ def read_fleet_file(path: Path) -> Fleet:
     try:
         if path.stat().st_size > MAX_FILE_BYTES:
             raise BadInput(f"{path} is larger than {MAX_FILE_BYTES} bytes: it is no fleet file")
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        content = tomllib.loads(text)
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise BadInput(f"{path} is not a readable fleet file: {error}") from error
-    return parse_fleet(content, str(path))
+    return parse_fleet(content, str(path), lines_of_keys(text))
 
 
-def parse_fleet(content: Mapping[str, Any], where: str) -> Fleet:
-    """The fleet in parsed TOML; all problems in one BadInput."""
-    problems: list[str] = []
+def parse_fleet(content: Mapping[str, Any], where: str, lines: Lines = MappingProxyType({})) -> Fleet:
+    """The fleet in parsed TOML; all problems in one BadInput, each with its line as far as `lines` tells."""
+    problems: list[tuple[str, str]] = []
     flat = _flatten({key: value for key, value in content.items() if key not in OPERATORS_TABLES})
     values: dict[str, str] = {}
     for key, attribute in _KEYS.items():
         value = flat.pop(key, None)
         if value is None and key in _REQUIRED:
-            problems.append(f"{key} is missing")
+            problems.append((key, f"{key} is missing"))
         elif value is not None and not isinstance(value, str):
-            problems.append(f"{key} is not text")
+            problems.append((key, f"{key} is not text"))
         elif value is not None:
             values[attribute] = value
-    problems += [f"{key} is unknown" for key in flat]
-    if not problems:
-        problems += _check(values)
+    problems += [(key, f"{key} is unknown") for key in flat]
+    problems += _check(values)
     if problems:
-        raise BadInput(f"{where}: {'; '.join(problems)}")
+        raise BadInput("\n".join(f"{place_of(where, lines, key)}: {text}" for key, text in problems))
     return Fleet(**values)
 
 
@@ -180,22 +182,28 @@ def _flatten(content: Mapping[str, Any]) -> dict[str, Any]:
     return flat
 
 
-def _check(values: Mapping[str, str]) -> list[str]:
+def _check(values: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Of those that are there: keys, and what is wrong with their values."""
     problems = []
     try:
-        queue_names(values["name"])
+        queue_names(values.get("name", "fleet"))
     except BadInput as error:
-        problems.append(str(error))
-    if values["kind"] not in {"azure", "laptop"}:
-        problems.append(f"kind {values['kind']!r} is neither azure nor laptop")
-    for attribute in ("queue_url", "blob_url", "stac_url"):
-        url = urlsplit(values.get(attribute, PLANETARY_COMPUTER))
+        problems.append(("name", str(error)))
+    if values.get("kind", "azure") not in {"azure", "laptop"}:
+        problems.append(("kind", f"kind {values['kind']!r} is neither azure nor laptop"))
+    for key in ("storage.queue_url", "storage.blob_url", "imagery.stac_url"):
+        attribute = _KEYS[key]
+        address = values.get(attribute, PLANETARY_COMPUTER)
+        try:
+            url = urlsplit(address)
+        except ValueError:  # brackets of an IPv6 address that do not match
+            url = urlsplit("")
         if url.scheme not in {"http", "https"} or not url.hostname:
-            problems.append(f"{attribute} {values[attribute]!r} is no web address")
+            problems.append((key, f"{attribute} {address!r} is no web address"))
         elif url.scheme == "http" and url.hostname not in LOOPBACK_HOSTS:
-            problems.append(f"{attribute} must use https outside this machine")
+            problems.append((key, f"{attribute} must use https outside this machine"))
         elif url.query or url.username:
-            problems.append(f"{attribute} must not hold a secret: only an address")
+            problems.append((key, f"{attribute} must not hold a secret: only an address"))
     return problems
 
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,9 +19,10 @@ from contract.fleet import Fleet, choose_fleet, chosen_name, fleet_path
 from contract.fleet_queues import FleetQueues
 from contract.queue_names import queue_names
 from contract.tile_queues.azure import AzureTileQueue
+from contract.toml_lines import place_of as place_of_key
 from fleetctl.cloud.place import place_of
 from fleetctl.controller.policy import Offer, Priority, Route
-from fleetctl.fleet_file import FleetFile, read_operator_file
+from fleetctl.fleet_file import FleetFile, operators_problems, parse_file, read_operator_file
 from fleetctl.settings import Settings
 
 if TYPE_CHECKING:
@@ -47,14 +49,42 @@ def load_settings() -> Settings:
 
 
 def load_fleet(named: str | None) -> Fleet:
-    """The fleet that was named, or is chosen here."""
-    return choose_fleet(named, os.environ, Path.cwd())
+    """The fleet that was named, or is chosen here. BadInput tells what is wrong with its machines, too."""
+    try:
+        return choose_fleet(named, os.environ, Path.cwd())
+    except BadInput as error:
+        raise BadInput("\n".join([str(error), *_problems_of_machines(named)])) from error
+
+
+def _problems_of_machines(named: str | None) -> list[str]:
+    try:
+        path = fleet_path(chosen_name(named, os.environ, Path.cwd()), os.environ, Path.cwd())
+    except BadInput:  # no such file, which is told already
+        return []
+    return operators_problems(path)
 
 
 def load_operator_file(named: str | None, fleet: Fleet) -> FleetFile:
     """The machines, budget and limits in that fleet's file."""
     name = chosen_name(named, os.environ, Path.cwd())
     return read_operator_file(fleet_path(name, os.environ, Path.cwd()), fleet.name)
+
+
+def why_too_dear(named: str | None, settings: Settings) -> list[str]:
+    """What is wrong with the budget of a fleet file that has other mistakes, as far as it can be read."""
+    from fleetctl.launch.check import why_too_dear  # noqa: PLC0415  only after a mistake
+    from fleetctl.launch.readable_part import readable_budget, readable_manager, readable_pools  # noqa: PLC0415
+
+    try:
+        path = fleet_path(chosen_name(named, os.environ, Path.cwd()), os.environ, Path.cwd())
+        content, lines = parse_file(path)
+    except BadInput:
+        return []
+    pools = list(readable_pools(content))
+    figures = _price_book(settings, path, readable_manager(content)).look_up(pool.offer for pool in pools)
+    usd_per_hour = {offer: figure.value for offer, figure in figures.items() if isinstance(offer, Offer)}
+    priced = [pool for pool in pools if pool.offer in usd_per_hour]
+    return why_too_dear(priced, readable_budget(content), usd_per_hour, partial(place_of_key, path, lines))
 
 
 def connect_machines(fleet: Fleet, file: FleetFile) -> AzureMachines:
@@ -77,19 +107,23 @@ def is_fleet_chosen() -> bool:
 
 
 def price_book(settings: Settings, file: FleetFile | None = None) -> PriceBook:
-    """Prices from Azure's list, from this user's cache, or as shipped. Where `file` names a Resource Manager of its
-    own, the laptop cloud's, that one's list counts, and is kept beside the file."""
+    """Prices from Azure's list, from this user's cache, or as shipped; of the Resource Manager that `file` names."""
+    return (
+        _price_book(settings, file.path, file.azure.resource_manager_url) if file else _price_book(settings)
+    )
+
+
+def _price_book(settings: Settings, path: Path = Path(), resource_manager_url: str = "") -> PriceBook:
+    """Where the fleet file in `path` names a Resource Manager on this machine, the laptop cloud's, that one's list
+    counts, and is kept beside the file."""
     from fleetctl.money.first_figures import first_figures  # noqa: PLC0415  with its HTTP client, for few commands
     from fleetctl.money.price_book import PriceBook  # noqa: PLC0415
     from fleetctl.money.retail import RetailPrices  # noqa: PLC0415
 
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     kept, price_list = cache / PRICE_FILE, settings.price_list
-    if file is not None and is_loopback(file.azure.resource_manager_url):
-        kept, price_list = (
-            file.path.parent / "prices.json",
-            f"{file.azure.resource_manager_url}/api/retail/prices",
-        )
+    if is_loopback(resource_manager_url):
+        kept, price_list = path.parent / "prices.json", f"{resource_manager_url}/api/retail/prices"
     fetch = RetailPrices(price_list).fetch if price_list else _no_prices
     return PriceBook(kept, first_figures(), fetch, time.time)
 

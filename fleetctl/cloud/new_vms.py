@@ -39,9 +39,9 @@ def new_vm_maker(fleet: Fleet, file: FleetFile) -> Callable[[str], NewVm]:
 def check_bodies(fleet: Fleet, file: FleetFile) -> list[str]:
     """What is wrong with what the pools' machines would be created with; nothing is asked of the cloud."""
     problems = []
-    for pool in file.policy.pools:
+    for number, pool in enumerate(file.policy.pools):
         try:
             vm_body(new_vm_maker(fleet, file)(vm_name(fleet.name, pool.name, 1)))
         except BadInput as error:
-            problems.append(f"{file.path}: pool {pool.name}: {error}")
+            problems.append(f"{file.place(f'pools.{number}.image')}: pool {pool.name}: {error}")
     return problems

@@ -31,6 +31,8 @@ def sizes_seen(skus: Iterable[Mapping[str, Any]], region: str) -> dict[str, Size
 
 def why_not_offered(sizes: Mapping[str, SizeSeen], offer: Offer) -> str:
     """In words, why that offer cannot be had; empty when it can, room and quota aside."""
+    if not sizes:
+        return f"no size is offered in {offer.region}: is there such a region?"
     size = sizes.get(offer.size.lower())
     if size is None:
         return f"{offer.region} has no size {offer.size}"

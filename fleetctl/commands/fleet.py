@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,7 +17,7 @@ from fleetctl.cli_common import AsJson, FleetName, Yes, confirm, errors, named_e
 from fleetctl.cloud.machines import Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from contract.fleet import Fleet
     from fleetctl.cloud.skus import SizeSeen
@@ -79,8 +81,10 @@ def up(yes: Yes = False, fleet: FleetName = None) -> None:
     from fleetctl.launch.running import somebody_leads, tick_once
 
     set_up_logging()
-    chosen, settings = say_target(fleet), wiring.load_settings()
-    file = wiring.load_operator_file(fleet, chosen)
+    settings = wiring.load_settings()
+    with _budget_looked_at(fleet, settings):
+        chosen = say_target(fleet)
+        file = wiring.load_operator_file(fleet, chosen)
     _show_and_check(chosen, file, settings)
     confirm(f"start {chosen.name} with these machines?", "nothing was made", yes=yes)
     wiring.ensure_storage(chosen, settings)
@@ -127,6 +131,16 @@ def down(
     print(remaining_words(world.store, chosen, errors))
 
 
+@contextmanager
+def _budget_looked_at(named: str | None, settings: Settings) -> Iterator[None]:
+    """A file with other mistakes in it may have a budget that is too small as well: all is told at once."""
+    try:
+        yield
+    except BadInput as error:
+        told = [str(error), *wiring.why_too_dear(named, settings), "nothing was made"]
+        raise BadInput("\n".join(told)) from error
+
+
 def _listed(world: World) -> list[VmSeen]:
     try:
         return list(world.machines.list_states())
@@ -144,7 +158,8 @@ def _show_and_check(fleet: Fleet, file: FleetFile, settings: Settings) -> None:
     figures = wiring.price_book(settings, file).look_up(pool.offer for pool in policy.pools)
     usd_per_hour = {offer: figure.value for offer, figure in figures.items()}
     output().print(pools_table(policy, usd_per_hour))
-    problems = [*check_bodies(fleet, file), *why_not_up(policy, _sizes(fleet, file, policy), usd_per_hour)]
+    sizes = _sizes(fleet, file, policy)
+    problems = check_bodies(fleet, file) + why_not_up(policy, sizes, usd_per_hour, file.place, time.time())
     if problems:
         raise BadInput("\n".join([*problems, "nothing was made"]))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -115,7 +116,12 @@ def test_a_fleet_that_cannot_work_is_refused_with_every_reason_before_anything_i
     assert "westeurope has no size Standard_Z9s_v9" in said
     assert "no price is known of spot Standard_Z9s_v9" in said
     assert "nothing was made" in said
-    write_file()
+    path = write_file()
+    path.write_text(path.read_text().replace("usd = 5", "usd = 0.001").replace("max = 3", "max = 3\nhue = 1"))
+    said = rig.type("fleetctl", "up", "--yes", status=2)
+    assert re.search(r"line \d+: pools\.0\.hue: it is unknown", said)
+    assert re.search(r"line \d+: budget\.usd is 0\.001, one hour of spot", said), "told beside the other"
+    path = write_file()
     assert "nothing was made: confirm it, or add --yes" in rig.type("fleetctl", "up", status=2)
     assert list(rig.store.names("control/")) == []
     assert powers(connect(rig, write_file())[0]) == {}

@@ -58,3 +58,17 @@ def test_a_choice_that_cannot_be_read_is_a_mistake_in_one_sentence(folder):
     (folder / CHOICE_FILE).write_bytes(b"\xff\xfe")
     with pytest.raises(BadInput, match="`fleetctl use` writes it"):
         chosen_name(None, {}, folder)
+
+
+def test_all_that_is_wrong_with_a_fleet_file_is_told_at_once_with_its_lines(folder):
+    path = folder / "fleets" / "bad.toml"
+    text = FILE.format(name="bad").replace('"azure"', '"aws"').replace("https://a.queue", "https://[a.queue")
+    path.write_text(text.replace("[storage]", 'colour = "red"\n[storage]').replace('container = "c"\n', ""))
+    with pytest.raises(BadInput) as caught:
+        choose_fleet("bad", {}, folder)
+    assert str(caught.value).splitlines() == [
+        f"{path}, line 5: storage.container is missing",
+        f"{path}, line 4: colour is unknown",
+        f"{path}, line 2: kind 'aws' is neither azure nor laptop",
+        f"{path}, line 6: queue_url 'https://[a.queue.core.windows.net' is no web address",
+    ]

@@ -5,7 +5,7 @@ import pytest
 from contract.errors import BadInput
 from fleetctl.cloud.sizes import vcpus_of, why_never_spot
 from fleetctl.controller.policy import Patience
-from fleetctl.fleet_file import read_operator_file
+from fleetctl.fleet_file import operators_problems, read_operator_file
 
 GOOD = """name = "uk"
 kind = "azure"
@@ -66,6 +66,33 @@ def test_all_problems_are_told_at_once_with_their_lines(path):
     assert any("line 20: pools.0.colour: it is unknown" in line for line in told)
 
 
+def test_a_pool_that_is_there_twice_is_told_beside_all_other_problems(path):
+    pool = GOOD[GOOD.index("[[pools]]") :]
+    told = problems(path, GOOD + pool + "colour = 3\n")
+    assert [line.partition(": ")[0] for line in told] == [f"{path}, line 27", f"{path}, line 20"]
+
+
+def test_a_budget_that_is_no_amount_is_told_once(path):
+    for wrong in ('"lots"', "true", "[3]"):
+        told = problems(path, GOOD.replace("usd = 250", f"usd = {wrong}"))
+        assert told == [f'{path}, line 12: budget.usd: write a finite number of USD, or "none"']
+
+
+def test_one_pool_under_a_plain_header_says_how_pools_are_written(path):
+    assert "each kind under a header [[pools]]" in problems(path, GOOD.replace("[[pools]]", "[pools]"))[0]
+
+
+def test_what_is_wrong_with_machines_is_found_beside_wrong_addresses(path):
+    path.write_text(GOOD.replace("max = 9", "max = 0"))
+    assert "line 19: pools.0.max" in operators_problems(path)[0]
+    path.write_text(GOOD)
+    assert operators_problems(path) == []
+    path.write_text(GOOD[: GOOD.index("[azure]")])
+    assert operators_problems(path) == [], "a fleet without machines of its own"
+    path.write_text("max = = 9")
+    assert operators_problems(path) == [], "told already"
+
+
 def test_a_missing_budget_is_named(path):
     told = problems(path, GOOD.replace("[budget]\nusd = 250\n", ""))
     assert told == [f"{path}: budget: it is missing"]
@@ -81,6 +108,7 @@ def test_a_missing_budget_is_named(path):
         ("usd = 250", "usd = nan", "finite number"),
         ("usd = 250", "usd = inf", "finite number"),
         ("usd = 250", "usd = 250\nusd_per_day = inf", "finite number"),
+        ("usd = 250", "usd = 250\n[limits.vcpus]\nwesteurope = -1", "line 14: limits.vcpus.westeurope"),
         ("max = 9", "max = 2\nmin = 3", "min 3 is more than max 2"),
         ("max = 9", 'max = 2\npriority = "cheap"', "'spot' or 'regular'"),
         ("usd = 250", "usd = 250\nstop_after = 2026-12-01T00:00:00", "with its zone"),
