@@ -43,18 +43,18 @@ class Controller:
     hands: Hands
     store: MemoryStore
     policy: Callable[[], Policy]
-    """Read at every tick: a budget that was raised counts at the next one."""
+    """Asked once in every tick: a budget that was raised counts at the next one."""
     memory: Memory = field(default_factory=Memory)
     buckets: Buckets = field(default_factory=lambda: Buckets(time.time()))
 
     def begin(self) -> None:
         """Go on from where the last controller was. What it was about to do may be done or not: calls of the cloud
         are forgotten, so that they are decided anew; the others are repeated, and doing one twice is doing it once."""
-        loaded = self.store.load()
+        loaded, policy = self.store.load(), self.policy()
         self.memory = replace(loaded, in_doubt=())
         for action in loaded.in_doubt:
             if action.verb in CLOUD_VERBS:
-                self.memory = learn(self.memory, action, self._offer(None, action), UNKNOWN, 0.0)
+                self.memory = learn(self.memory, action, _offer(policy, None, action), UNKNOWN, 0.0)
         refused = self.hands.carry_out(action for action in loaded.in_doubt if action.verb not in CLOUD_VERBS)
         self.memory = replace(self.memory, in_doubt=_still_to_do(refused))
 
@@ -64,9 +64,9 @@ class Controller:
 
     def tick(self) -> Ticked:
         """Look, decide, remember, act."""
-        began = time.monotonic()
+        began, policy = time.monotonic(), self.policy()
         seen = self.eyes.look()
-        decision = decide(seen, self.memory, self.policy())
+        decision = decide(seen, self.memory, policy)
         actions = (*self.memory.in_doubt, *decision.actions)
         now = paced(actions, after_answers(self.buckets, self.eyes.machines.rate_left), seen.now)
         self.buckets = now.buckets
@@ -74,10 +74,10 @@ class Controller:
         for action in now.later:  # not called, so not to be waited for
             self.memory = learn(self.memory, action, None, PUT_OFF, seen.now)
         in_doubt = replace(self.memory, in_doubt=now.now)
-        self.store.save(in_doubt, stop_after=self.policy().stop_after)  # before the first call
-        refused = self.hands.carry_out(now.now, lambda action: self._offer(seen, action))
+        self.store.save(in_doubt, stop_after=policy.stop_after)  # before the first call
+        refused = self.hands.carry_out(now.now, lambda action: _offer(policy, seen, action))
         for action, refusal in refused:
-            self.memory = learn(self.memory, action, self._offer(seen, action), refusal, seen.now)
+            self.memory = learn(self.memory, action, _offer(policy, seen, action), refusal, seen.now)
             if refusal.kind is Refusal.THROTTLED:
                 self.buckets = throttled(self.buckets, seen.now, refusal.retry_after_seconds)
         self.memory = replace(self.memory, in_doubt=_still_to_do(refused))
@@ -90,13 +90,13 @@ class Controller:
             time.monotonic() - began,
         )
 
-    def _offer(self, seen: Snapshot | None, action: Action) -> Offer | None:
-        """Of the machine that an action names, by the listing or by its name's pool."""
-        if seen and seen.vms and action.target in seen.vms:
-            return seen.vms[action.target].offer
-        policy = self.policy()
-        pool = policy.pool(pool_of(action.target, policy.fleet))
-        return pool.offer if pool else None
+
+def _offer(policy: Policy, seen: Snapshot | None, action: Action) -> Offer | None:
+    """Of the machine that an action names, by the listing or by its name's pool."""
+    if seen and seen.vms and action.target in seen.vms:
+        return seen.vms[action.target].offer
+    pool = policy.pool(pool_of(action.target, policy.fleet))
+    return pool.offer if pool else None
 
 
 def _still_to_do(refused: Iterable[tuple[Action, Refused]]) -> tuple[Action, ...]:
