@@ -15,11 +15,11 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from contract.drain import VM_NAME
 from contract.environment import program_variables
 from contract.errors import BadInput
+from contract.heartbeat import WORKER_PATTERN
 
 DEFAULT_MEMORY_SHARE = 0.6
 _SIZE = re.compile(r"(\d{1,18}(?:\.\d+)?)\s*([KMGT]?)i?B?", re.IGNORECASE)
 _SHARE = re.compile(r"(\d{1,3}(?:\.\d+)?)\s*%")
-_WORKER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 
 
 def parse_memory(value: Any) -> Any:
@@ -124,7 +124,7 @@ class Settings(BaseModel):
         15.0, ge=0.1, le=600, description="Longest pause between polls of empty queues."
     )
     checkpoint_every_seconds: float = Field(
-        600.0, ge=0.05, description="Between two checkpoints of a tile that takes long."
+        180.0, ge=0.05, description="Between two checkpoints of a tile that takes long."
     )
     checkpoint_tiles_over_seconds: float = Field(
         900.0,
@@ -139,8 +139,8 @@ class Settings(BaseModel):
 
     @model_validator(mode="after")
     def _check_together(self) -> Settings:
-        if self.worker and not _WORKER.fullmatch(self.worker):
-            raise ValueError(f"worker {self.worker!r}: letters, digits, dots, dashes, at most 63")
+        if self.worker and not WORKER_PATTERN.fullmatch(self.worker):
+            raise ValueError(f"worker {self.worker[:120]!r}: letters, digits, dots, dashes, at most 100")
         return self
 
     @classmethod

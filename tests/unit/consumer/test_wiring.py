@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from consumer.own_names import boot_id, host_name, worker_name
 from consumer.settings import Settings
+from consumer.slot_process import slot_environ
+from consumer.slots import Slot
 from consumer.wiring import DEAD_MAN_SECONDS, TOLD_TO_SLOTS, check_folder, check_weights, with_machine
 from contract.errors import BadInput
 from contract.fleet import Fleet
@@ -37,8 +40,11 @@ def test_weights_that_are_not_there_are_a_mistake(tmp_path):
 
 
 @pytest.mark.parametrize("host", ["vm-1.internal", "mein_rechner", "größe", "", "-x-", "h" * 300])
-def test_every_host_gives_a_name_that_can_be_reported(host):
-    assert WORKER_PATTERN.fullmatch(worker_name(host, 4_194_304))
+def test_every_host_gives_a_name_that_can_be_reported_and_told_to_slots(host):
+    name = worker_name(host, 4_194_304)
+    assert WORKER_PATTERN.fullmatch(name)
+    slot = slot_environ({}, Slot(15, (0,), 2**30), name=name, scratch=Path("/tmp/s"))
+    assert Settings.from_env(slot).worker == f"{name}-s15"
 
 
 AZURE = Fleet("f", "azure", "here", "https://a.example/q", "https://a.example/b", "c")
