@@ -29,6 +29,18 @@ def size(count: int | None) -> str:
     return NOTHING if count is None else decimal(count)
 
 
+def usd(amount: float) -> str:
+    """`1250.00`, `0.59`; below ten cents with more digits: `0.0045`."""
+    return f"{amount:.2f}" if amount >= 0.1 or amount == 0 else f"{amount:.4f}"
+
+
+def spent(amount_usd: float, traffic_usd: float, of_budget_usd: float | None = None) -> str:
+    """`12.30 of 20.00 USD spent (0.75 for traffic)`; no budget, no traffic: without those words."""
+    of_budget = "" if of_budget_usd is None else f" of {usd(of_budget_usd)}"
+    traffic = f" ({usd(traffic_usd)} for traffic)" if traffic_usd else ""
+    return f"{usd(amount_usd)}{of_budget} USD spent{traffic}"
+
+
 def share(value: float | None) -> str:
     """0..1 as percent, with one decimal."""
     return NOTHING if value is None else f"{value:.1%}"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from contract.blob_store import BlobStore
 from contract.errors import BadInput
+from fleetctl import phrases
 from fleetctl.controller.memory_store import MemoryStore
 
 
@@ -28,8 +29,7 @@ class ControllerView:
     def line(self) -> str:
         """For a person."""
         meant = ", ".join(f"{count} {intent}" for intent, count in sorted(self.machines.items())) or "none"
-        traffic = f" ({self.traffic_usd:.2f} for traffic)" if self.traffic_usd else ""
-        parts = [f"machines: {meant}", f"{self.spent_usd:.2f} USD spent{traffic}"]
+        parts = [f"machines: {meant}", phrases.spent(self.spent_usd, self.traffic_usd)]
         if self.is_outage:
             parts.append("the imagery's source fails, intake is paused")
         if self.stopped_for:

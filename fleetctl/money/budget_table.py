@@ -9,11 +9,11 @@ from rich.table import Table
 from contract.blob_store import BlobStore
 from contract.budget import JobBudget, read_budget
 from contract.job import Job, JobState
+from fleetctl import phrases
 from fleetctl.campaign.job_table import JobCounter
 from fleetctl.controller.memory_store import MemoryStore
 from fleetctl.controller.snapshot import JobSeen
 from fleetctl.money.statement import Statement, job_statement
-from fleetctl.phrases import NOTHING
 
 
 def look_at_budget(store: BlobStore, job: Job) -> Statement:
@@ -35,7 +35,9 @@ def look_at_budget(store: BlobStore, job: Job) -> Statement:
 def budget_words(budget: JobBudget) -> str:
     """What was just set, and when it counts."""
     amount = (
-        "no budget of its own; the fleet's still holds" if budget.usd is None else f"{budget.usd:.2f} USD"
+        "no budget of its own; the fleet's still holds"
+        if budget.usd is None
+        else f"{phrases.usd(budget.usd)} USD"
     )
     return f"{amount}, from the controller's next tick"
 
@@ -51,7 +53,7 @@ def budget_table(account: Statement) -> Table:
     table.add_row("left of the budget", _usd(account.budget_left_usd))
     table.add_row("tiles done", f"{account.done:,} of {account.asked:,}")
     table.add_row(
-        "per tile so far", NOTHING if account.usd_per_tile is None else f"{account.usd_per_tile:.4f}"
+        "per tile so far", phrases.NOTHING if account.usd_per_tile is None else f"{account.usd_per_tile:.4f}"
     )
     table.add_row("forecast at completion", _usd(account.forecast_usd))
     return table
@@ -75,4 +77,4 @@ def budget_json(account: Statement) -> dict[str, Any]:
 
 
 def _usd(amount: float | None) -> str:
-    return NOTHING if amount is None else f"{amount:,.2f}"
+    return phrases.NOTHING if amount is None else phrases.usd(amount)

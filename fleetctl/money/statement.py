@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from fleetctl import phrases
 from fleetctl.controller.memory import Spend
 from fleetctl.controller.snapshot import JobSeen
 
@@ -48,14 +49,12 @@ class Statement:
     @property
     def sentence(self) -> str:
         """`120 of 400 tiles done, 280 left; 5.24 of 10.00 USD spent, finishing costs about 12.23 USD more`."""
-        of_budget = f" of {self.budget_usd:.2f}" if self.budget_usd is not None else ""
         more = "nobody knows yet what finishing costs"
         if self.finishing_usd is not None:
-            more = f"finishing costs about {self.finishing_usd:.2f} USD more"
-        traffic = f" ({self.traffic_usd:.2f} for traffic)" if self.traffic_usd else ""
+            more = f"finishing costs about {phrases.usd(self.finishing_usd)} USD more"
         return (
             f"{self.done} of {self.asked} tiles done, {self.left} left; "
-            f"{self.spent_usd:.2f}{of_budget} USD spent{traffic}, {more}"
+            f"{phrases.spent(self.spent_usd, self.traffic_usd, self.budget_usd)}, {more}"
         )
 
 

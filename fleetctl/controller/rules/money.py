@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from contract.job import JobState
+from fleetctl import phrases
 from fleetctl.controller.actions import Verb
 from fleetctl.controller.draft import Draft
 from fleetctl.controller.memory import Intent
@@ -67,7 +68,7 @@ def _keep_limits(draft: Draft, total: float, today: float) -> None:
     )
     for key, amount, limit, of in checks:
         if limit is not None and (amount >= limit or key == draft.stopped_by):
-            passed[key] = f"{amount:.2f} {of} {limit:.2f} {spent}"
+            passed[key] = f"{phrases.usd(amount)} {of} {phrases.usd(limit)} {spent}"
     before = draft.stopped_by
     draft.stopped_by, draft.stopped_for = next(iter(passed.items()), ("", ""))
     if draft.stopped_by and draft.stopped_by != before:
@@ -81,7 +82,9 @@ def _keep_job(draft: Draft, job: JobSeen, account: Statement, coming: float) -> 
     if job.budget_usd is None:
         return
     is_over = account.spent_usd + coming >= job.budget_usd
-    this_budget = f"{BUDGET_REASON} of {job.budget_usd:.2f} USD: "
+    this_budget = (
+        f"{BUDGET_REASON} of {job.budget_usd!r} USD: "  # with all digits: any other amount is another one
+    )
     is_paused = job.state is JobState.PAUSED and job.reason.startswith(BUDGET_REASON)
     if is_over and job.state is JobState.RUNNING:
         goes_on = f"`fleetctl budget {job.id} --set USD` goes on"
@@ -89,7 +92,8 @@ def _keep_job(draft: Draft, job: JobSeen, account: Statement, coming: float) -> 
         draft.do(Verb.PAUSE_JOB, job.id, reason)
         _say_once(draft, f"{job.id}:stop:{job.budget_usd:g}", reason)
     elif not is_over and is_paused and not job.reason.startswith(this_budget):
-        spent = f"its budget is {job.budget_usd:.2f} USD now, {account.spent_usd:.2f} are spent"
+        amounts = (phrases.usd(usd) for usd in (job.budget_usd, account.spent_usd))
+        spent = "its budget is {} USD now, {} are spent".format(*amounts)
         draft.do(Verb.RESUME_JOB, job.id, spent)
 
 
@@ -100,7 +104,7 @@ def _warn(draft: Draft, what: str, spent: float, budget: float | None) -> None:
     for percent in WARN_PERCENT:
         if spent >= budget * percent / 100:
             key = f"{what}:{percent}:{budget:g}"
-            _say_once(draft, key, f"{spent:.2f} of {budget:.2f} USD are spent ({what})")
+            _say_once(draft, key, f"{phrases.usd(spent)} of {phrases.usd(budget)} USD are spent ({what})")
 
 
 def _say_once(draft: Draft, key: str, reason: str) -> None:

@@ -32,3 +32,15 @@ def test_shares_and_sizes():
     assert phrases.share(0.9512) == "95.1%"
     assert phrases.percent(None) == "-"
     assert phrases.size(3_200_000) == "3.2 MB"
+
+
+@pytest.mark.parametrize(
+    ("amount", "words"), [(0.0, "0.00"), (1250.0, "1250.00"), (0.5, "0.50"), (0.0451, "0.0451")]
+)
+def test_small_money_is_told_with_more_digits(amount, words):
+    assert phrases.usd(amount) == words
+
+
+def test_traffic_and_budget_are_told_where_there_are_any():
+    assert phrases.spent(12.3, 0.0) == "12.30 USD spent"
+    assert phrases.spent(12.3, 0.75, 20.0) == "12.30 of 20.00 USD spent (0.75 for traffic)"
