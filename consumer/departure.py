@@ -58,13 +58,20 @@ def decode_departure(data: bytes, grace_ends: float) -> Departure:
     reason = told.get("reason")
     if told.get("drain") is True:
         return Departure(_text(reason, DRAIN_REASON), None, is_eviction=False)
-    deadline = told.get("monotonic_deadline")
-    is_number = isinstance(deadline, int | float) and not isinstance(deadline, bool)
     return Departure(
         _text(reason, HALT_FILE_REASON),
-        float(deadline) if is_number and deadline is not None else grace_ends,
+        _moment(told.get("monotonic_deadline"), grace_ends),
         is_eviction=told.get("eviction") is not False,
     )
+
+
+def _moment(value: object, default: float) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return default
+    try:
+        return float(value) if math.isfinite(value) else default
+    except OverflowError:  # more digits than any moment has
+        return default
 
 
 def _text(value: object, default: str) -> str:

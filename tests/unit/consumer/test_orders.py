@@ -48,7 +48,11 @@ def test_a_departure_is_the_same_after_its_way_through_a_halt_file(tmp_path, dep
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"now!", b"\xff", b"[]", b"{}", b'{"monotonic_deadline": "soon"}', b'{"drain": "no"}']
+    "data",
+    [
+        *(b"", b"now!", b"\xff", b"[]", b"{}", b'{"monotonic_deadline": "soon"}', b'{"drain": "no"}'),
+        *(b'{"monotonic_deadline": 1e999}', b'{"monotonic_deadline": 1%b}' % (b"0" * 400)),
+    ],
 )
 def test_a_file_that_says_nothing_readable_is_an_eviction_with_ones_own_grace(data):
     assert decode_departure(data, 77.0) == Departure("halt file", 77.0, is_eviction=True)
