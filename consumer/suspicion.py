@@ -103,7 +103,7 @@ class Suspicion:
     def _wait_for_verdict(self, work: Work) -> None:
         while self._second is not None:
             work.check()
-            time.sleep(VERDICT_POLL_SECONDS)
+            work.stop.wait(VERDICT_POLL_SECONDS)
         if self._is_unfit():
             self._end(work)
 

@@ -46,7 +46,7 @@ def record_eviction(store: BlobStore, vm: str, boot_id: str, *, seen_by: str, re
 
 
 def read_eviction(store: BlobStore, vm: str, boot_id: str) -> Eviction | None:
-    """The account of it; None when nobody saw one."""
+    """The account of it; None when nobody saw one. BadInput for names that are none, and for what is no account."""
     try:
         record = parse_object(store.read(_name(vm, boot_id)).data, "the eviction record")
     except NotFound:
