@@ -32,6 +32,7 @@ from contract.errors import BadInput
 from contract.tile_id import TileId
 
 _ARTIFACT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*(/[A-Za-z0-9][A-Za-z0-9._+-]*){0,6}")
+_RECORD = re.compile(r"g([1-9]\d{0,3})(\.revoked)?")
 RESERVED_IN_DATASET = ("commits/", "dataset.json")
 
 JOBS_PREFIX = "jobs/"
@@ -77,6 +78,13 @@ def commit(dataset: str, tile: TileId, generation: int) -> str:
 
 def revocation(dataset: str, tile: TileId, generation: int) -> str:
     return f"{commit(dataset, tile, generation)}.revoked"
+
+
+def generation_in(record: str) -> tuple[int, bool] | None:
+    """Which generation a commit or a revocation is of, by the last part of its name, and whether it is a
+    revocation; None for what no program of ours named."""
+    match = _RECORD.fullmatch(record)
+    return (int(match.group(1)), match.group(2) is not None) if match else None
 
 
 def staging_of(dataset: str) -> str:

@@ -11,7 +11,7 @@ highest committed generation, and a copy that began before a newer one was commi
 
 from __future__ import annotations
 
-import re
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -39,11 +39,11 @@ __all__ = [
     "read_commit",
     "read_standing",
     "revoke",
+    "standing_of",
 ]
 
 PUBLICATION_ROUNDS = 4
 """Each round that fails means that somebody else made progress meanwhile."""
-_GENERATION = re.compile(r"g([1-9]\d{0,3})(\.revoked)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,12 +115,16 @@ def read_commit(store: BlobStore, dataset: str, tile: TileId, generation: int) -
 def read_standing(store: BlobStore, dataset: str, tile: TileId) -> Standing:
     """The generations of a tile."""
     prefix = artifact_names.commits_prefix(dataset, tile)
-    committed: set[int] = set()
-    revoked: set[int] = set()
-    for name in store.names(prefix):
-        if match := _GENERATION.fullmatch(name.removeprefix(prefix)):
-            (revoked if match.group(2) else committed).add(int(match.group(1)))
-    return Standing(frozenset(committed), frozenset(revoked))
+    return standing_of(name.removeprefix(prefix) for name in store.names(prefix))
+
+
+def standing_of(records: Iterable[str]) -> Standing:
+    """One tile's standing from the names of all its records: `g1`, `g1.revoked`, ..."""
+    found = [one for record in records if (one := artifact_names.generation_in(record)) is not None]
+    return Standing(
+        committed=frozenset(generation for generation, is_revoked in found if not is_revoked),
+        revoked=frozenset(generation for generation, is_revoked in found if is_revoked),
+    )
 
 
 def create_commit(store: BlobStore, record: CommitRecord) -> Won | LostTo:
@@ -184,10 +188,10 @@ def clear_staging(store: BlobStore, standing: CommitRecord, attempt: str) -> int
     prefix = _staging_of_tile(standing)
     deleted = 0
     for name in list(store.names(prefix)):
-        generation, _, rest = name.removeprefix(prefix).partition("/")
+        folder, _, rest = name.removeprefix(prefix).partition("/")
         is_ours = rest.startswith(f"{attempt}/")
-        match = _GENERATION.fullmatch(generation)
-        is_past = is_published and match is not None and int(match.group(1)) <= standing.generation
+        found = artifact_names.generation_in(folder)
+        is_past = is_published and found is not None and found[0] <= standing.generation
         if is_ours or is_past:
             deleted += store.delete(name)
     return deleted

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -12,8 +11,6 @@ from contract.commit import read_standing
 from contract.job import Job, JobState
 from contract.job_store import asked_tiles, read_asked, read_job, read_status
 from contract.tile_id import TileId
-
-_COMMIT = re.compile(r".*/commits/([^/]+)/g(\d+)(\.revoked)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +94,8 @@ def committed_tiles(commit_names: Iterable[str]) -> set[str]:
     """Path names of the tiles whose newest generation is committed and not revoked."""
     newest: dict[str, tuple[int, bool]] = {}
     for name in commit_names:
-        match = _COMMIT.fullmatch(name)
-        if match:
-            tile, generation, revoked = match.group(1), int(match.group(2)), match.group(3) is not None
-            newest[tile] = max(newest.get(tile, (0, False)), (generation, revoked))
+        folder, _, record = name.rpartition("/")
+        if (found := artifact_names.generation_in(record)) is not None:
+            tile = folder.rpartition("/")[2]
+            newest[tile] = max(newest.get(tile, (0, False)), found)
     return {tile for tile, (_, is_revoked) in newest.items() if not is_revoked}

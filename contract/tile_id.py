@@ -98,6 +98,14 @@ def parse_tile(name: str) -> TileId:
     return tile
 
 
+def tile_of_path_name(path_name: str) -> TileId | None:
+    """The tile whose `path_name` this is; None for a name that no program of ours made."""
+    try:
+        return parse_tile(path_name if path_name.startswith("grid_") else path_name.replace("-", "/"))
+    except BadInput:
+        return None
+
+
 def _centre(index: int) -> str:
     """A cell's centre in degrees with two decimals: -1 gives -0.05, 0 gives 0.05."""
     tenths = index if index >= 0 else -index - 1

@@ -7,14 +7,14 @@ was put is written down and left out the next time. Crash between the put and th
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import groupby
 
 from contract.artifact_names import POISON_PREFIX, commits_prefix, job_prioritised
 from contract.blob_store import BlobStore
-from contract.commit import Standing
+from contract.commit import Standing, standing_of
 from contract.errors import Changed, NotFound
 from contract.heartbeat import read_heartbeats
 from contract.job import Job, JobState
@@ -26,7 +26,6 @@ from fleetctl.campaign.worker_table import is_live
 
 BATCH_TILES = 512
 """Tiles between two writings of what was put: at most so many are put twice after a crash."""
-_RECORD = re.compile(r"g([1-9]\d{0,3})(\.revoked)?")
 _NEVER_COMMITTED = Standing(frozenset(), frozenset())
 
 
@@ -127,17 +126,13 @@ def _gather(store: BlobStore, job: Job, wanted: Collection[str]) -> Known:
 
 def _standings(store: BlobStore, dataset: str, wanted: Collection[str]) -> dict[str, Standing]:
     """From one listing of names, of which only those of the wanted tiles are kept."""
-    committed: dict[str, set[int]] = {}
-    revoked: dict[str, set[int]] = {}
     prefix = commits_prefix(dataset)
-    for name in store.names(prefix):
-        tile, _, record = name.removeprefix(prefix).partition("/")
-        match = _RECORD.fullmatch(record)
-        if tile in wanted and match is not None:
-            (revoked if match.group(2) else committed).setdefault(tile, set()).add(int(match.group(1)))
+    parts = (name.removeprefix(prefix).partition("/") for name in store.names(prefix))
+    # Lexical order keeps the names of one tile together.
     return {
-        tile: Standing(frozenset(committed.get(tile, ())), frozenset(revoked.get(tile, ())))
-        for tile in committed.keys() | revoked.keys()
+        tile: standing_of(record for _, _, record in records)
+        for tile, records in groupby(parts, key=lambda part: part[0])
+        if tile in wanted
     }
 
 

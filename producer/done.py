@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 
 from contract.artifact_names import commits_prefix
 from contract.blob_store import BlobStore
-from contract.commit import Standing
-from contract.errors import BadInput
-from contract.tile_id import COLUMNS, ROWS, GridCell, TileId, WebTile, parse_tile
+from contract.commit import Standing, standing_of
+from contract.tile_id import COLUMNS, ROWS, GridCell, TileId, WebTile, tile_of_path_name
 
 FEW_TILES = 64
 """So few tiles are looked up one by one: a dataset can have a million commits to list."""
-
-_RECORD = re.compile(r"g([1-9]\d{0,3})(\.revoked)?")
 
 
 class Standings:
@@ -70,24 +66,9 @@ def read_standings(store: BlobStore, dataset: str, tiles: Iterable[TileId], coun
         # Lexical order keeps the names of one tile together.
         parts = (name[root:].partition("/") for name in store.names(prefix))
         for folder, records in groupby(parts, key=lambda part: part[0]):
-            if (tile := _tile_of(folder)) is not None:
+            if (tile := tile_of_path_name(folder)) is not None:
                 standings.note(tile, standing_of(record for _, _, record in records))
     return standings
-
-
-def standing_of(records: Iterable[str]) -> Standing:
-    """One tile's standing from the names of all its records: `g1`, `g1.revoked`, ..."""
-    found = [match for record in records if (match := _RECORD.fullmatch(record))]
-    committed = frozenset(int(match.group(1)) for match in found if not match.group(2))
-    return Standing(committed, frozenset(int(match.group(1)) for match in found if match.group(2)))
-
-
-def _tile_of(path_name: str) -> TileId | None:
-    """The tile whose `path_name` this is; None for a name that no program of ours made."""
-    try:
-        return parse_tile(path_name if path_name.startswith("grid_") else path_name.replace("-", "/"))
-    except BadInput:
-        return None
 
 
 def _position(cell: GridCell) -> int:

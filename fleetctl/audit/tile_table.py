@@ -9,8 +9,7 @@ from enum import IntFlag
 import numpy as np
 
 from contract.commit_marks import FINGERPRINT_MASK, Checksum
-from contract.errors import BadInput
-from contract.tile_id import COLUMNS, ROWS, GridCell, TileId, parse_tile
+from contract.tile_id import COLUMNS, ROWS, GridCell, TileId, tile_of_path_name
 
 _WEB_TILES_FROM = 2**60
 _COORDINATE_BITS = 24
@@ -74,14 +73,6 @@ class TileTable:
     def _add(self, place: int, count: int, total: int) -> None:
         self._counts[place] += count
         self._totals[place] = (self._totals[place] + total) & FINGERPRINT_MASK
-
-
-def tile_of_path_name(path_name: str) -> TileId | None:
-    """The tile whose `path_name` this is; None for a name that no program of ours made."""
-    try:
-        return parse_tile(path_name if path_name.startswith("grid_") else path_name.replace("-", "/"))
-    except BadInput:
-        return None
 
 
 def _code(tile: TileId) -> int:

@@ -6,7 +6,6 @@ what is in them, a few at a time.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -33,8 +32,6 @@ __all__ = [
     "list_commits",
     "read_records",
 ]
-
-_GENERATION = re.compile(r"g([1-9]\d{0,3})(\.revoked)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,11 +127,11 @@ def standing_commit(blobs: Iterable[BlobInfo]) -> BlobInfo | None:
     """Of the records of one tile the newest generation's commit, unless that was revoked."""
     newest, newest_revoked, standing = 0, 0, None
     for blob in blobs:
-        match = _GENERATION.fullmatch(blob.name.rpartition("/")[2])
-        if match is None:
+        found = artifact_names.generation_in(blob.name.rpartition("/")[2])
+        if found is None:
             continue
-        generation = int(match.group(1))
-        if match.group(2):
+        generation, is_revoked = found
+        if is_revoked:
             newest_revoked = max(newest_revoked, generation)
         elif generation > newest:
             newest, standing = generation, blob

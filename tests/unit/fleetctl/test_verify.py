@@ -13,8 +13,8 @@ from contract import artifact_names
 from contract.errors import BadInput
 from contract.job import JobState
 from contract.job_store import Cursor, write_cursor
-from contract.tile_id import GridCell, WebTile, parse_tile
-from fleetctl.audit.tile_table import Seen, TileTable, tile_of_path_name
+from contract.tile_id import GridCell, WebTile, parse_tile, tile_of_path_name
+from fleetctl.audit.tile_table import Seen, TileTable
 from fleetctl.audit.verdict import Sent, Standing, standing_of
 from fleetctl.audit.verdict_table import print_verdict, verdict_json
 from fleetctl.commands.verify import check_options

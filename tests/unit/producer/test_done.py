@@ -6,8 +6,9 @@ import pytest
 
 from contract import artifact_names
 from contract.blob_stores.simulated import SimulatedBlobStore
+from contract.commit import standing_of
 from contract.tile_id import GridCell, WebTile, parse_tile
-from producer.done import FEW_TILES, read_standings, standing_of
+from producer.done import FEW_TILES, read_standings
 
 CELL = GridCell(row=541, column=-46)
 
