@@ -31,7 +31,9 @@ WRITES = {
 }
 """What settling a tile writes, in its order, as the relay calls it, and how many requests of that kind a worker makes
 before: the lease was renewed once when the tile began, and the ledger has lines of before."""
-ONE_TILE_EACH = Template(environ={"TILEFLEET_CONSUMER_MOST_TILES": "1"}, restart_seconds=0.1)
+ONE_TILE = {"TILEFLEET_CONSUMER_MOST_TILES": "1"}
+LONG_LEASE = {"TILEFLEET_CONSUMER_LEASE_SECONDS": "60"}
+"""No delivery that is counted comes of a lease that ran out on a busy machine."""
 OF_TILES = "commits|staging|published|dataset|checkpoints|second|poison|message(?!s)"
 """Requests that are about a tile, unlike heartbeats, polls and the ledger."""
 
@@ -39,7 +41,7 @@ OF_TILES = "commits|staging|published|dataset|checkpoints|second|poison|message(
 def kill_at_every_write(scene: Scene) -> Cost:
     """A worker is killed at each write of the settle order, before it is done or before its answer arrives, as the
     lot falls. Whoever comes next repeats what is missing, and no more."""
-    with scene.fleet(1, ONE_TILE_EACH) as stage:
+    with scene.fleet(1, Template(environ=ONE_TILE, restart_seconds=0.1)) as stage:
         asked = stage.ask(18, infer_seconds=0.2)
         killed = []
         for kind, earlier in WRITES.items():
@@ -72,7 +74,7 @@ def _kill_at(stage: Stage, asked: Asked, kind: str, earlier: int, fate: Fate) ->
 def two_workers_one_tile(scene: Scene) -> Cost:
     """Every tile is asked three times over, so that two workers make it at the same time. One commits; the other one's
     work is dropped. A message of a finished tile costs three requests and no download."""
-    with scene.fleet(2, ONE_TILE_EACH) as stage:
+    with scene.fleet(2, Template(environ={**ONE_TILE, **LONG_LEASE})) as stage:
         asked = stage.ask(6, infer_seconds=0.6)
         messages = _messages(asked)
         scene.chance.shuffle(messages)
@@ -140,9 +142,9 @@ def checkpoint_resume(scene: Scene) -> Cost:
     """A machine is announced to go in the middle of a long tile. What it has inferred is stored, and another machine
     goes on from there."""
     with scene.fleet(2) as stage:
-        asked = stage.ask(4, infer_seconds=5.0, blocks=50, block_bytes=scene.chance.randint(100, 100_000))
+        asked = stage.ask(4, infer_seconds=6.0, blocks=50, block_bytes=scene.chance.randint(100, 100_000))
         vm = stage.victim()
-        share = scene.chance.uniform(0.1, 0.4)
+        share = scene.chance.uniform(0.1, 0.3)
         stage.wait_for(
             lambda: any(tile.progress >= share for tile in stage.held(vm, "infer")), f"{share:.0%} of a tile"
         )

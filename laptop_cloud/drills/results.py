@@ -76,9 +76,9 @@ def _hold_one(stage: Stage) -> Received:
 
 def _second_attempt(stage: Stage, tile: str) -> str:
     second = [event["tile"] for event in stage.events(ledger_events.SECOND_ATTEMPT)]
-    if second != [tile]:
+    if second.count(tile) != 1:  # on a busy machine others are slow and silent, too
         raise DrillFailed("an idle worker tries the tile of a silent one, once", f"it tried {second}", tile)
-    return "one second attempt"
+    return "its tile had one second attempt"
 
 
 def cancelled_job(scene: Scene) -> Cost:
