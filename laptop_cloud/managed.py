@@ -63,6 +63,8 @@ class ManagedPlan:
     """In the cloud's home: machines that an earlier run noted there are there again."""
     worker_environ: Mapping[str, str] = field(default_factory=dict)
     """Of real machines, over what they get anyway."""
+    has_gpu: bool = False
+    """Of real machines: their looks at themselves show a GPU that was sickened."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +123,7 @@ def _spec(cloud: LaptopCloud, plan: ManagedPlan, room: MachineRoom, url: str, ma
         size=machine.size,
         location=machine.location,
         tags=machine.tags,
+        has_gpu=plan.has_gpu,
         restart_seconds=RESTART_SECONDS / max(1.0, plan.speed),
     )
 

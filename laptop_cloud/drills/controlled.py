@@ -149,10 +149,15 @@ def playing_controlled(
     *,
     real_machines: int = 3,
     worker_environ: Mapping[str, str] | None = None,
+    has_gpu: bool = False,
 ) -> Iterator[Controlled]:
     """A stage whose controller may make so many machines, the first few of them real; none runs yet."""
     plan = ManagedPlan(
-        most_machines, SPEED, real_machines=real_machines, worker_environ={**QUICK, **(worker_environ or {})}
+        most_machines,
+        SPEED,
+        real_machines=real_machines,
+        worker_environ={**QUICK, **(worker_environ or {})},
+        has_gpu=has_gpu,
     )
     with scene.fleet(0) as stage:
         running = stage.running

@@ -29,9 +29,12 @@ REFUSED_SECONDS = 600.0
 MOST_REFUSED = 12
 """Six probes, a hundred seconds of the cloud apart, and those that asked before the eviction showed as one of many."""
 KILLS = 3
+EVICTION_TURN = 1
 MOST_SECONDS_ALIVE = 4.0
 BOOTS_OF_ONE_UNFIT = 3
 """The first one and two rehosts, which is the limit."""
+KEPT_BACK_TILES = 12
+KEPT_BACK_SECONDS = 3600
 DEAD_MAN_SECONDS = 6.0
 """A quarter of an hour, by default."""
 
@@ -81,9 +84,13 @@ def controller_killed(scene: Scene) -> Cost:
         played.start_watch()
         asked = stage.ask(18, infer_seconds=0.8)
         for turn in range(KILLS):
+            if turn == EVICTION_TURN:
+                stage.wait_for(
+                    lambda: bool(played.orders.at_risk()) or stage.has_ended(asked), "a machine to evict"
+                )
             _wait_at_random(scene, stage)
             played.kill_watch()
-            if turn == KILLS - 2 and (names := played.orders.at_risk()):
+            if turn == EVICTION_TURN and (names := played.orders.at_risk()):
                 played.evict(scene.chance.choice(sorted(names)), None)
             played.let_lease_run_out()
             played.start_watch()
@@ -126,13 +133,16 @@ def controller_gone(scene: Scene) -> Cost:
 def unfit_stays_unfit(scene: Scene) -> Cost:
     """One machine of three is as sick as before after every move to other hardware. After two moves it is set aside for
     a person to look at, and costs nothing; the others do its work."""
-    with playing_controlled(scene, 3) as played:
+    with playing_controlled(scene, 3, has_gpu=True) as played:
         stage = played.stage
         played.start_watch()
-        # Long enough that the machine is still wanted after its second move, on a busy laptop too.
-        asked = stage.ask(24, infer_seconds=5.0)
+        asked = stage.ask(24, infer_seconds=2.0)
+        # Tiles wait, and the machine is wanted, until it is given up, however long its moves take.
+        kept_back = stage.queues.tiles.receive(KEPT_BACK_TILES, KEPT_BACK_SECONDS)
         vm = played.worker()
         _keep_sick(played, vm)
+        for held in kept_back:
+            stage.queues.tiles.renew(held, 0)
         stage.remarks.append(f"set aside after {BOOTS_OF_ONE_UNFIT - 1} moves")
         expected = Expected(may_be_charged={Cause.WORKER}, most_charged=MOST_TOUCHED * BOOTS_OF_ONE_UNFIT)
         return finish_controlled(
