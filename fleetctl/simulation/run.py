@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from fleetctl.cloud.machines import Refusal, Refused
 from fleetctl.controller.actions import Action, Verb
 from fleetctl.controller.decide import decide
-from fleetctl.controller.learn import learn
+from fleetctl.controller.learn import STARTS, learn
 from fleetctl.controller.machine import pool_of
 from fleetctl.controller.memory import Memory, Spend
 from fleetctl.controller.pace import Buckets, paced
-from fleetctl.controller.policy import Policy
+from fleetctl.controller.policy import Offer, Policy
 from fleetctl.controller.snapshot import Power, QueuesSeen, Quota, Sent, Snapshot
 from fleetctl.simulation.cloud import SECONDS_PER_HOUR, Meter, ModelCloud
 from fleetctl.simulation.world import FLEET, JOB, VCPUS, Region, World, offer_of
@@ -154,12 +154,24 @@ class _Controller:
         self.buckets, self.memory = now.buckets, decision.memory
         for action in now.later:
             self.memory = learn(self.memory, action, None, PUT_OFF, seen.now)
+        full: set[Offer] = set()
         for action in now.now:
-            try:
-                self._carry_out(action)
-            except Refused as refused:
+            refused = self._try(action, full)
+            if refused is not None:
                 offer = offer_of(self._region(action))
                 self.memory = learn(self.memory, action, offer, refused, seen.now)
+
+    def _try(self, action: Action, full: set[Offer]) -> Refused | None:
+        """As the controller's hands do: once one start finds no room, the others there are put off."""
+        if action.verb in STARTS and offer_of(self._region(action)) in full:
+            return PUT_OFF
+        try:
+            self._carry_out(action)
+        except Refused as refused:
+            if refused.kind is Refusal.NO_CAPACITY:
+                full.add(offer_of(self._region(action)))
+            return refused
+        return None
 
     def _look(self) -> Snapshot:
         cloud, world = self.cloud, self.cloud.world
@@ -189,7 +201,7 @@ class _Controller:
         return self._regions[pool_of(action.target, FLEET)]
 
     def _carry_out(self, action: Action) -> None:
-        if action.verb in (Verb.CREATE, Verb.START):
+        if action.verb in STARTS:
             self.cloud.start(action.target, self._region(action))
         elif action.verb is Verb.DEALLOCATE:
             self.cloud.deallocate(action.target)
