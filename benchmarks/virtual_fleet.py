@@ -4,7 +4,7 @@
     python benchmarks/virtual_fleet.py --tiles 200 --messages 10000
 
 The worker's own code runs; durations are drawn (download 136 s, inference an hour, boot 120 s, requests 20 to
-60 ms). Without a notice, work is lost back to the last checkpoint, which is made every ten minutes.
+60 ms). Without a notice, work is lost back to the last checkpoint, which is made every three minutes.
 """
 
 from __future__ import annotations
