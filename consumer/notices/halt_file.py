@@ -29,13 +29,14 @@ class HaltFile:
         from when it was first seen."""
         data = self._read()
         if data is None:
+            self._first_seen = None
             return None
         now = time.monotonic()
-        if self._first_seen is None:
-            self._first_seen = now
-        if not data and now - self._first_seen < WRITTEN_WITHIN_SECONDS:
+        first_seen = now if self._first_seen is None else self._first_seen
+        self._first_seen = first_seen  # several threads look
+        if not data and now - first_seen < WRITTEN_WITHIN_SECONDS:
             return None
-        return decode_departure(data, self._first_seen + self._grace_seconds)
+        return decode_departure(data, first_seen + self._grace_seconds)
 
     def _read(self) -> bytes | None:
         if self._path is None:

@@ -73,6 +73,18 @@ def test_the_grace_of_a_touched_file_counts_from_its_first_sight(tmp_path):
     assert halt.look() == first
 
 
+def test_a_file_that_was_taken_away_again_shortens_no_later_grace(tmp_path):
+    path = tmp_path / "halt.txt"
+    halt = HaltFile(path, 25)
+    path.touch()
+    assert halt.look() is None
+    path.unlink()
+    assert halt.look() is None
+    path.write_bytes(b"now")
+    seen_at = time.monotonic()
+    assert halt.look().deadline >= seen_at + 25
+
+
 def test_a_full_disk_still_tells_of_an_eviction_but_makes_none_of_a_drain(tmp_path, monkeypatch):
     def full(*_args):
         raise OSError(28, "No space left on device")
