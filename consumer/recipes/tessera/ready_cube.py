@@ -39,7 +39,7 @@ class CubeHistory:
             scene_count=int(facts["scene_count"]),
             used=[_scene(fields) for fields in facts["used"]],
             losses=[_loss(*fields) for fields in facts["losses"]],
-            left_out={str(why): int(count) for why, count in facts["left_out"].items()},
+            left_out={str(why): int(count) for why, count in dict(facts["left_out"]).items()},
         )
 
 

@@ -138,7 +138,9 @@ def test_a_cube_that_only_shows_its_fault_when_it_is_read_comes_back_as_imagery(
 
 
 @pytest.mark.parametrize(
-    "change", [{"scene_count": "many"}, {"used": [{}]}, {"losses": [["a", "b", "c"]]}], ids=str
+    "change",
+    [{"scene_count": "many"}, {"used": [{}]}, {"losses": [["a", "b", "c"]]}, {"left_out": ["cloudy"]}],
+    ids=str,
 )
 def test_facts_that_make_no_sense_are_ignored(cubes, land, change):
     plan = kept(cubes).plan(TILE, YEAR, land)
