@@ -111,7 +111,8 @@ def parse_gpus(text: str) -> Iterable[Gpu]:
 
 
 def slot_gpus(environ: Mapping[str, str]) -> list[str]:
-    """Those that slots are given: none when inference was told to run on the CPU."""
+    """Those that slots are given: none when inference was told to run on the CPU, and none where a GPU was told
+    of and the driver shows none: the slots then find their machine unfit, and say so where it is heard."""
     device = environ.get("TILEFLEET_CONSUMER_DEVICE", "")
     if device.startswith("cuda:"):
         raise BadInput(
@@ -121,8 +122,10 @@ def slot_gpus(environ: Mapping[str, str]) -> list[str]:
     if device == "cpu":
         return []
     gpus = visible_gpus(environ, look_at_gpus())
-    if device == "cuda" and not gpus:
-        raise BadInput("TILEFLEET_CONSUMER_DEVICE=cuda, but there is no GPU here: leave it out, or say cpu")
+    if device == "cuda" and not gpus and "CUDA_VISIBLE_DEVICES" in environ:
+        raise BadInput(
+            "TILEFLEET_CONSUMER_DEVICE=cuda, but CUDA_VISIBLE_DEVICES names no GPU: leave one of them out"
+        )
     return gpus
 
 

@@ -57,7 +57,7 @@ def test_a_mistake_is_said_in_one_sentence(rig, words, said):
 @without_gpu
 def test_a_worker_on_an_unfit_machine_touches_no_tile_and_tells_the_fleet(rig):
     rig.enqueue(*ISLE_OF_MAN_ROWS)
-    worker = rig.start_consumer("sick", TILEFLEET_CONSUMER_DEVICE="cuda")
+    worker = rig.start_consumer("sick", "--slots", "1", TILEFLEET_CONSUMER_DEVICE="cuda")
     assert worker.wait(60) == ExitCode.UNFIT
     messages = [json.loads(held.body) for held in rig.queues.tiles.receive(32, 5)]
     assert len(messages) == 18

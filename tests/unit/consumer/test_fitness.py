@@ -15,6 +15,7 @@ from consumer.gpus import (
     visible_gpus,
 )
 from contract.errors import BadInput
+from tests.fake_gpu import FakeGpu
 
 TWO_GPUS = """\
 GPU-aaaa, NVIDIA A10-24Q, 00000000:65:00.0, 24512, 0, No
@@ -116,8 +117,15 @@ def test_slots_get_no_gpu_when_inference_was_told_to_run_on_the_cpu():
     assert slot_gpus({"TILEFLEET_CONSUMER_DEVICE": "cuda", "CUDA_VISIBLE_DEVICES": "0,1"}) == ["0", "1"]
     with pytest.raises(BadInput, match="exclude each other"):
         slot_gpus({"TILEFLEET_CONSUMER_DEVICE": "cuda:1"})
-    with pytest.raises(BadInput, match="no GPU here"):
+    with pytest.raises(BadInput, match="names no GPU"):
         slot_gpus({"TILEFLEET_CONSUMER_DEVICE": "cuda", "CUDA_VISIBLE_DEVICES": ""})
+
+
+def test_slots_of_a_gpu_machine_start_without_its_gpu_since_only_they_can_report_it(tmp_path, monkeypatch):
+    driver = FakeGpu(tmp_path / "driver")
+    driver.fails("Unable to determine the device handle: GPU is lost.")
+    monkeypatch.setenv("PATH", driver.path)
+    assert slot_gpus({"TILEFLEET_CONSUMER_DEVICE": "cuda"}) == []
 
 
 @pytest.mark.gpu
