@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from contract.errors import BadInput
 from contract.json_text import parse_object
 from fleetctl.cloud.machines import Refusal, Refused
+from fleetctl.cloud.permissions import SIGN_IN, Permission
 from fleetctl.cloud.roles import role_for
 
 MAX_TEXT_CHARACTERS = 400
@@ -112,6 +113,7 @@ def refused(answer: Answer, doing: str, *, is_create: bool = False) -> Refused:
         answer.code or str(answer.status),
         f"{doing}: {_words(kind, answer)}",
         retry_after_seconds=answer.retry_after_seconds,
+        mend=_mend(answer) if kind is Refusal.NOT_ALLOWED else "",
     )
 
 
@@ -167,13 +169,29 @@ def _words(kind: Refusal, answer: Answer) -> str:
 
 
 def _missing_role(answer: Answer, message: str) -> str:
+    needed = _needed(answer)
+    if needed is None:
+        why = message.rstrip(".") or "the credential is not accepted"
+        return f"{why}; sign in again with `{SIGN_IN}`. Machines that run go on"
+    where = f" on {needed.scope}" if needed.scope else ""
+    return (
+        f"{needed.action} is not allowed{where}; the role {role_for(needed.action)!r} there allows it. "
+        "Machines that run go on"
+    )
+
+
+def _mend(answer: Answer) -> str:
+    needed = _needed(answer)
+    return SIGN_IN if needed is None else needed.command
+
+
+def _needed(answer: Answer) -> Permission | None:
+    """What a role would have to allow; None where the credential itself was not accepted."""
     action, scope = _ACTION.search(answer.message), _SCOPE.search(answer.message)
     if action is None:
-        return f"{message or 'the credential is not accepted'}; sign in again with `az login`. Machines that run go on"
-    where = next((group for group in scope.groups() if group), "") if scope else ""
-    return (
-        f"{action.group(1)} is not allowed{f' on {where}' if where else ''}; the role {role_for(action.group(1))!r} "
-        "there allows it. Machines that run go on"
+        return None
+    return Permission(
+        action.group(1), next((group for group in scope.groups() if group), "") if scope else "", ""
     )
 
 

@@ -40,13 +40,21 @@ class Refused(TilefleetError):
     """The cloud said no, or nothing."""
 
     def __init__(
-        self, kind: Refusal, code: str, text: str, *, retry_after_seconds: float | None = None
+        self,
+        kind: Refusal,
+        code: str,
+        text: str,
+        *,
+        retry_after_seconds: float | None = None,
+        mend: str = "",
     ) -> None:
+        """`mend`: what to type so that it is allowed, where somebody knows."""
         super().__init__(f"{kind.value} ({code}): {text}" if code else f"{kind.value}: {text}")
         self.kind = kind
         self.code = code
         self.text = text
         self.retry_after_seconds = retry_after_seconds
+        self.mend = mend
 
 
 @dataclass(frozen=True, slots=True)

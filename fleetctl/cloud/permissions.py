@@ -7,7 +7,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from fleetctl.cloud.roles import role_for
+from fleetctl.cloud.roles import role_for, scope_for
+
+SIGN_IN = "az login"
+"""What mends a credential that is not accepted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +24,9 @@ class Permission:
 
     @property
     def command(self) -> str:
-        """What gives it to somebody."""
-        return (
-            f'az role assignment create --assignee WHO --role "{role_for(self.action)}" --scope {self.scope}'
-        )
+        """What gives it to somebody, as far up as our roles are given."""
+        role, scope = role_for(self.action), scope_for(self.action, self.scope)
+        return f'az role assignment create --assignee WHO --role "{role}" --scope {scope}'
 
 
 def is_action_allowed(action: str, grants: Iterable[Mapping[str, Any]]) -> bool:

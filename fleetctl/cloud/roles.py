@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 
@@ -43,3 +44,16 @@ def role_for(action: str) -> str:
         return READER.name
     matching = (role.name for role in ROLES if action.lower().startswith(role.actions.lower()))
     return next(matching, READER.name)
+
+
+def scope_for(action: str, resource_id: str) -> str:
+    """Where that role is given, when it was needed on a resource: the resource itself unless that is too narrow."""
+    pattern = _GIVEN_ON.get(role_for(action))
+    match = pattern.match(resource_id) if pattern else None
+    return match.group() if match else resource_id
+
+
+_GIVEN_ON = {
+    READER.name: re.compile(r"/subscriptions/[^/]+"),
+    "Virtual Machine Contributor": re.compile(r"/subscriptions/[^/]+/resourceGroups/[^/]+", re.IGNORECASE),
+}

@@ -15,6 +15,7 @@ from contract.log_lines import set_up_logging
 from fleetctl import wiring
 from fleetctl.cli_common import AsJson, FleetName, Yes, confirm, errors, named_exits, output, say_target
 from fleetctl.cloud.machines import Refused
+from fleetctl.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -56,6 +57,8 @@ def use(
 def plan(as_json: AsJson = False, fleet: FleetName = None) -> None:
     """Show what `watch` would do now, and why. Nothing is written, nothing is started.
 
+    Status 1 when something could not be seen: then `watch` does only what is safe.
+
     Example: fleetctl plan --fleet uk
     """
     from fleetctl.controller.plan import plan_tick
@@ -67,13 +70,15 @@ def plan(as_json: AsJson = False, fleet: FleetName = None) -> None:
         print(json.dumps(plan_json(planned), indent=2))
     else:
         output().print(plan_table(planned))
+    if planned.seen.missing:
+        raise typer.Exit(ExitCode.INCOMPLETE)
 
 
 @named_exits()
 def up(yes: Yes = False, fleet: FleetName = None) -> None:
     """Check a fleet file whole, show what it may cost, ask, make its queues, and start machines for what waits.
 
-    One tick: `fleetctl watch` goes on from there. Lifts a `down`.
+    One tick: `fleetctl watch` goes on from there. Lifts a `down`. Status 1 when the cloud refused something.
 
     Example: fleetctl up --fleet uk
     """
@@ -94,14 +99,13 @@ def up(yes: Yes = False, fleet: FleetName = None) -> None:
         print(f"{name} leads, and goes on with its next tick")
         return
     code, ticked = tick_once(world)
+    refused = dict(ticked.refused) if ticked else {}
     for action in ticked.done if ticked else ():
-        print(str(action))
-    for action, why in ticked.refused if ticked else ():
-        print(f"refused: {action.verb.value} {action.target}: {why}")
+        print(f"refused: {action}: {refused[action]}" if action in refused else str(action))
     if ticked and not ticked.done:
         print("nothing waits, so no machine is started; `producer enqueue` brings tiles")
     print("`fleetctl watch` goes on: without it nothing is restarted, and nobody keeps the budget")
-    raise typer.Exit(code)
+    raise typer.Exit(code or (ExitCode.INCOMPLETE if refused else ExitCode.DONE))
 
 
 @named_exits()

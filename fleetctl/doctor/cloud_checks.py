@@ -17,7 +17,7 @@ QUOTA_PAGE = "https://portal.azure.com/#view/Microsoft_Azure_Capacity/QuotaMenuB
 
 def cloud_checks(machines: AzureMachines, file: FleetFile) -> Iterator[Check]:
     """In the order in which each needs those before it."""
-    yield Check("credentials", partial(_listing, machines), "az login")
+    yield Check("credentials", partial(_listing, machines))
     for needed in needed_permissions(file):
         yield Check(f"role: {needed.why}", partial(_role, machines, needed))
     for region in sorted({pool.offer.region for pool in file.policy.pools}):

@@ -6,9 +6,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from contract.errors import BadInput, NotAllowed, NotFound, StorageError
-from fleetctl.cloud.machines import Refusal, Refused
-
-SIGN_IN = "az login"
+from fleetctl.cloud.machines import Refused
+from fleetctl.cloud.permissions import SIGN_IN
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +51,7 @@ def _examine(check: Check) -> Finding:
     except Unwell as error:
         return Finding(check.name, False, error.text, error.mend)
     except Refused as error:
-        mend = SIGN_IN if error.kind is Refusal.NOT_ALLOWED and "az login" in error.text else check.mend
-        return Finding(check.name, False, str(error), mend)
+        return Finding(check.name, False, str(error), error.mend or check.mend)
     except NotAllowed as error:
         return Finding(check.name, False, str(error), SIGN_IN)
     except (NotFound, StorageError, BadInput) as error:

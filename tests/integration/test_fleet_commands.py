@@ -18,6 +18,7 @@ from fleetctl.controller.policy import Priority
 from fleetctl.controller.snapshot import Power
 from fleetctl.fleet_file import read_operator_file
 from laptop_cloud.resource_manager import server
+from laptop_cloud.resource_manager.capacity import Shortage
 from laptop_cloud.resource_manager.cloud_clock import CloudClock
 from laptop_cloud.resource_manager.compute import Backends, Plan
 from laptop_cloud.resource_manager.hollow import HollowMachines
@@ -127,7 +128,7 @@ def test_a_fleet_that_cannot_work_is_refused_with_every_reason_before_anything_i
     assert powers(connect(rig, write_file())[0]) == {}
 
 
-def test_a_fleet_is_planned_brought_up_obeys_and_goes_down(rig, write_file):
+def test_a_fleet_is_planned_brought_up_obeys_and_goes_down(rig, write_file, manager):
     machines, _ = connect(rig, write_file())
     rig.enqueue(TWO)
     planned = json_in(rig.type("fleetctl", "plan", "--json"))
@@ -138,6 +139,10 @@ def test_a_fleet_is_planned_brought_up_obeys_and_goes_down(rig, write_file):
     ]
     assert list(rig.store.names("control/")) == [], "plan writes nothing"
     assert powers(machines) == {}
+    manager.compute.capacity.refuse(Shortage("", "", until=manager.compute.clock.now() + 1e9), 0.0)
+    assert f"refused: create {first}" in rig.type("fleetctl", "up", "--yes", status=1)
+    manager.compute.capacity.restore()
+    rig.store.delete(artifact_names.CONTROLLER_MEMORY)  # which would look elsewhere for a while
     assert f"create {first}" in rig.type("fleetctl", "up", "--yes")
     wait_for(lambda: set(powers(machines).values()) == {Power.RUNNING}, "two machines to run")
 

@@ -38,9 +38,7 @@ def test_one_bad_check_keeps_no_other_from_being_made():
     findings = examine(
         [
             Check("a", raising(Unwell("it is off", "mend it"))),
-            Check(
-                "b", raising(Refused(Refusal.NOT_ALLOWED, "401", "sign in again with `az login`")), "other"
-            ),
+            Check("b", raising(Refused(Refusal.NOT_ALLOWED, "401", "sign in", mend="az login")), "other"),
             Check("c", raising(NotAllowed("reading x: 403"))),
             Check("d", raising(NotFound("no queue")), "fleetctl up"),
             Check("e", lambda: "well"),

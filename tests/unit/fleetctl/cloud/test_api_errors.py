@@ -82,6 +82,31 @@ def test_a_missing_role_names_the_call_the_role_and_that_machines_go_on():
     assert "Machines that run go on" in told
 
 
+@pytest.mark.parametrize(
+    ("action", "resource", "given"),
+    [
+        (
+            "Compute/disks/write",
+            "/resourceGroups/uk/x",
+            '"Virtual Machine Contributor" at /resourceGroups/uk',
+        ),
+        ("Compute/skus/read", "/providers/Microsoft.Compute/skus", '"Reader" at '),
+        (
+            "Network/virtualNetworks/subnets/join/action",
+            "/a/subnets/w",
+            '"Network Contributor" at /a/subnets/w',
+        ),
+    ],
+)
+def test_a_missing_role_is_mended_by_the_command_that_gives_it_where_it_belongs(action, resource, given):
+    told = DENIED_TEXT.replace("Compute/virtualMachines/write", action).replace(
+        "/resourceGroups/uk", resource
+    )
+    role, _, scope = given.partition(" at ")
+    command = f"az role assignment create --assignee WHO --role {role} --scope /subscriptions/s{scope}"
+    assert refused(Answer(403, "AuthorizationFailed", told), "looking").mend == command
+
+
 def test_azures_own_throttling_answer_is_read_without_its_outer_object():
     if not EXAMPLES.is_dir():
         pytest.skip("Azure's examples are not here")

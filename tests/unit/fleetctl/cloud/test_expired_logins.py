@@ -55,7 +55,7 @@ def test_an_expired_token_is_told_with_the_call_and_what_mends_it():
         refused = refusal(manager.url, NoCredential())
     assert refused.kind is Refusal.NOT_ALLOWED
     assert refused.text == (
-        f"starting uk-a10-0001: {text}; sign in again with `az login`. Machines that run go on"
+        f"starting uk-a10-0001: {text.rstrip('.')}; sign in again with `az login`. Machines that run go on"
     )
 
 
@@ -69,4 +69,5 @@ def test_an_expired_token_is_told_with_the_call_and_what_mends_it():
 def test_no_token_at_all_is_told_likewise_and_is_no_trouble_of_the_cloud(error):
     refused = refusal(NOBODY, NoToken(error))
     assert refused.kind is Refusal.NOT_ALLOWED
+    assert refused.mend == "az login"
     assert refused.text.startswith(f"starting uk-a10-0001: {error.message}; sign in again with `az login`")
