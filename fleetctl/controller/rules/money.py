@@ -30,6 +30,11 @@ def drain_usd(draft: Draft) -> float:
     return draft.usd_per_hour * seconds / SECONDS_PER_HOUR * (1 + _traffic_ratio(draft))
 
 
+def _idle_usd(draft: Draft) -> float:
+    """What all machines cost while they wait in vain: nobody else has work for those of the only job."""
+    return draft.usd_per_hour * draft.policy.patience.idle_grace / SECONDS_PER_HOUR
+
+
 def _traffic_ratio(draft: Draft) -> float:
     """Traffic beside all else that was paid: the tiles in hand will be sent, too."""
     traffic = draft.spend.by_kind.get(TRAFFIC, 0.0)
@@ -47,11 +52,13 @@ def keep_budgets(draft: Draft) -> None:
     _keep_limits(draft, spend.paid + coming, today + coming)
     draft.is_broke = _is_broke(draft)
     jobs_usd = sum(usd for job, usd in spend.by_job.items() if job != OVERHEAD)
+    running = [job.id for job in draft.seen.jobs or () if job.state is JobState.RUNNING]
     for job in draft.seen.jobs or ():
         account = job_statement(spend, job)
         share = spend.by_job.get(job.id, 0.0) / jobs_usd if jobs_usd else 1.0
         _warn(draft, job.id, account.spent_usd, job.budget_usd)
-        _keep_job(draft, job, account, coming * share)
+        idle = _idle_usd(draft) if running == [job.id] else 0.0
+        _keep_job(draft, job, account, coming * share + idle)
 
 
 def _keep_limits(draft: Draft, total: float, today: float) -> None:
@@ -78,10 +85,10 @@ def _keep_limits(draft: Draft, total: float, today: float) -> None:
 
 def _keep_job(draft: Draft, job: JobSeen, account: Statement, coming: float) -> None:
     """Pause it in time. It stays paused until its budget is another one: once its tiles are handed back the sum
-    looks affordable again."""
+    looks affordable again. One that has nothing left to do is let finish."""
     if job.budget_usd is None:
         return
-    is_over = account.spent_usd + coming >= job.budget_usd
+    is_over = account.left > 0 and account.spent_usd + coming >= job.budget_usd
     this_budget = (
         f"{BUDGET_REASON} of {job.budget_usd!r} USD: "  # with all digits: any other amount is another one
     )
@@ -91,6 +98,8 @@ def _keep_job(draft: Draft, job: JobSeen, account: Statement, coming: float) -> 
         reason = f"{this_budget}{account.sentence}; {goes_on}"
         draft.do(Verb.PAUSE_JOB, job.id, reason)
         _say_once(draft, f"{job.id}:stop:{job.budget_usd:g}", reason)
+    elif is_paused and account.left <= 0:
+        draft.do(Verb.RESUME_JOB, job.id, "nothing of it is left to do: it may finish")
     elif not is_over and is_paused and not job.reason.startswith(this_budget):
         amounts = (phrases.usd(usd) for usd in (job.budget_usd, account.spent_usd))
         spent = "its budget is {} USD now, {} are spent".format(*amounts)

@@ -10,7 +10,6 @@ import pytest
 from contract.job import JobState
 from fleetctl.controller.actions import Verb
 from fleetctl.controller.decide import decide
-from fleetctl.controller.memory import Memory, Spend
 from fleetctl.controller.memory_codec import decode_memory, encode_memory
 from fleetctl.controller.snapshot import JobSeen, Power
 from fleetctl.money.statement import OVERHEAD, charged_by_job, fleet_statement, job_statement
@@ -185,37 +184,6 @@ def test_a_stop_says_what_is_done_what_is_left_and_what_finishing_costs():
     (alert,) = said
     assert f"{cloud.done} of 10000 tiles done, {10_000 - cloud.done} left" in alert.reason
     assert "finishing costs about" in alert.reason
-
-
-def test_a_job_is_paused_with_its_own_account_and_goes_on_with_more_money():
-    job = replace(two_jobs()[0], budget_usd=8.0)
-    cloud = MeteredCloud(policy(most=20), waiting=3_000, jobs=(job, two_jobs()[1]))
-    paused = []
-    while not paused:
-        cloud._pass_time()
-        paused = [action for action in cloud.tick(15.0) if action.verb is Verb.PAUSE_JOB]
-        cloud._finish_tiles()
-    assert "8.00 USD spent" in paused[0].reason
-    assert f"`fleetctl budget {job.id} --set USD` goes on" in paused[0].reason
-    assert job_statement(cloud.memory.spend, job).spent_usd <= 8.0
-    held = replace(job, state=JobState.PAUSED, reason=paused[0].reason)
-    cloud.jobs = (held, cloud.jobs[1])
-    cloud._finish_tiles()
-    assert not [a for a in cloud.tick(15.0) if a.verb is Verb.RESUME_JOB]
-    cloud.jobs = (replace(held, budget_usd=50.0), cloud.jobs[1])
-    assert [a.target for a in cloud.tick(15.0) if a.verb is Verb.RESUME_JOB] == [job.id]
-
-
-def test_a_budget_that_is_raised_by_less_than_a_cent_is_another_budget():
-    job = replace(two_jobs()[0], budget_usd=0.0041, state=JobState.PAUSED)
-    paid = Memory(spend=Spend(paid=0.002, by_job={job.id: 0.002}))
-    seen = MeteredCloud(policy(most=5)).snapshot()
-    reasons = [f"budget of {usd!r} USD: 1 of 2 tiles done" for usd in (0.0041, 0.004)]
-    resumed = [
-        [a.reason for a in decide(replace(seen, jobs=(replace(job, reason=why),)), paid, policy()).actions]
-        for why in reasons
-    ]
-    assert resumed == [[], ["its budget is 0.0041 USD now, 0.0020 are spent"]]
 
 
 def test_a_statement_before_the_first_tile_promises_nothing():
