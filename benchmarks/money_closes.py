@@ -94,8 +94,10 @@ def play(scene: Scene, machines: int, evictions: int, *, seconds_between: float 
         playing_controlled(scene, machines, real_machines=0) as played,
         watching_ticks(played.stage.store) as ticks,
     ):
-        played.stage.queues.tiles.send_many(["{}"] * machines)
         played.start_watch()
+        # A machine whose price is not known yet is charged at a dear guess.
+        played.stage.wait_for((scene.folder / "prices.json").exists, "the price list")
+        played.stage.queues.tiles.send_many(["{}"] * machines)
         played.await_running(machines)
         for victim in scene.chance.sample(sorted(played.orders.at_risk()), evictions):
             scene.stop.wait(seconds_between)
