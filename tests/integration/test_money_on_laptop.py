@@ -15,12 +15,7 @@ from laptop_cloud.resource_manager.meter import Bill
 
 
 @pytest.mark.slow
-def test_a_fleet_that_is_evicted_and_started_again_is_charged_as_the_clouds_meter_says(
-    azurite, tmp_path, monkeypatch
-):
-    monkeypatch.setattr(
-        managed, "REPORT_SECONDS", 0.5
-    )  # so that hollow machines hear soon that they are drained
+def test_a_fleet_that_is_evicted_and_started_again_is_charged_as_the_clouds_meter_says(azurite, tmp_path):
     scene = Scene(1, random.Random(1), azurite, None, tmp_path, threading.Event())
     compared = money_closes.play(scene, 3, 1)
     print(compared)
