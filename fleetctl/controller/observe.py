@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol, TypeVar
 
@@ -13,6 +13,7 @@ from contract.errors import StorageError, TilefleetError
 from contract.fleet_queues import FleetQueues
 from contract.heartbeat import SeenHeartbeat, read_heartbeats
 from fleetctl.cloud.machines import Machines, Refused
+from fleetctl.controller.listing_pause import ListingPause
 from fleetctl.controller.policy import Offer, Policy, Priority, Route
 from fleetctl.controller.snapshot import (
     Attempts,
@@ -70,11 +71,12 @@ class Eyes:
     policy: Policy
     leaks: Callable[[], tuple[str, ...]]
     """As found by the slow loop that looks for them."""
+    pause: ListingPause = field(default_factory=ListingPause)
 
     def look(self) -> Snapshot:
         """Everything at about one moment."""
         missing: list[str] = []
-        vms = _try("machines", missing, lambda: {vm.name: vm for vm in self.machines.list_states()})
+        vms = _try("machines", missing, lambda: self.pause.list_by_name(self.machines))
         workers = _try("heartbeats", missing, lambda: read_heartbeats(self.store).seen)
         now = self.store.now().timestamp()
         queues = _try("queues", missing, lambda: self._queues(now))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from fleetctl.cloud.machines import RateLeft
+import pytest
+
+from fleetctl.cloud.machines import RateLeft, Refusal, Refused
 from fleetctl.controller.actions import Action, Verb
+from fleetctl.controller.listing_pause import ListingPause
 from fleetctl.controller.pace import DELETES, PER_VM, WRITES, Buckets, after_answers, paced, throttled
 
 TICK = 15.0
@@ -55,3 +58,24 @@ def test_a_refusal_closes_the_interface_for_as_long_as_it_says():
     assert paced(starts(5), closed, 119.0).now == ()
     assert len(paced(starts(5), closed, 120.0).now) == 5
     assert throttled(closed, 10.0, None).closed_until == 120.0
+
+
+class Throttled:
+    """Machines that cannot be listed for a while."""
+
+    listings = 0
+
+    def list_states(self):
+        self.listings += 1
+        raise Refused(Refusal.THROTTLED, "TooManyRequests", "too many requests", retry_after_seconds=120.0)
+
+
+def test_the_machines_are_not_listed_again_before_the_interface_said_so():
+    now, machines = [0.0], Throttled()
+    pause = ListingPause(clock=lambda: now[0])
+    for at in (0.0, TICK, 119.0, 121.0):
+        now[0] = at
+        with pytest.raises(Refused) as refusal:
+            pause.list_by_name(machines)
+        assert refusal.value.kind is Refusal.THROTTLED
+    assert machines.listings == 2
