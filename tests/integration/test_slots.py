@@ -60,7 +60,8 @@ def lines(rig: FleetRig, name: str, event: str) -> list[dict]:
 def test_two_slots_share_a_job_and_one_that_is_killed_is_started_again(rig):
     job = rig.enqueue(*ISLE_OF_MAN_ROWS, download_seconds=0.3, infer_seconds=0.8)
     supervisor = rig.start_consumer("vm", "--slots", "2", "--until-empty")
-    wait_for(lambda: holding(rig, "vm-s0") and holding(rig, "vm-s1"), "tiles in both slots")
+    # Looked at before the kill: on a slow machine the other slot may do all the rest meanwhile.
+    wait_for(lambda: workers_of(rig, job) == {"vm-s0", "vm-s1"}, "a tile of each slot")
     victim, other = slots_of(supervisor)[0], slots_of(supervisor)[1]
     victim.send_signal(signal.SIGKILL)
     wait_for(lambda: slots_of(supervisor).get(0, victim).pid != victim.pid, "the slot to be started again")
@@ -71,7 +72,6 @@ def test_two_slots_share_a_job_and_one_that_is_killed_is_started_again(rig):
     assert death["slot"] == 0
     assert death["then"] == "starts again in 1 s"
     assert death["last_lines"]
-    assert workers_of(rig, job) == {"vm-s0", "vm-s1"}
 
 
 def test_each_slot_is_pinned_and_capped_to_its_share(rig):
