@@ -16,7 +16,9 @@ def virtual_fleet(
     tiles: Annotated[int, typer.Option(min=1, max=1_000_000, help="Tiles per run.")] = 10_000,
     seeds: Annotated[int, typer.Option(min=1, help="How many runs: seeds 1, 2, 3 and so on.")] = 200,
     seed: Annotated[int | None, typer.Option(help="Only this one.")] = None,
-    evictions_per_vm_hour: Annotated[float, typer.Option(min=0, help="How often a machine is taken.")] = 0.5,
+    evictions_per_vm_hour: Annotated[
+        float, typer.Option(min=0, max=1000, help="How often a machine is taken.")
+    ] = 0.5,
     processes: Annotated[int, typer.Option(min=1, max=64, help="Runs side by side.")] = 2,
     as_json: Annotated[bool, typer.Option("--json", help="Print every run as JSON.")] = False,
 ) -> None:

@@ -46,6 +46,14 @@ def test_the_story_of_a_tile_tells_its_attempts(monkeypatch):
     assert any("ends" in line for line in result.history)
 
 
-@pytest.mark.parametrize("arguments", [["--tiles", "0"], ["--processes", "0"], ["--seeds", "many"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--tiles", "0"],
+        ["--processes", "0"],
+        ["--seeds", "many"],
+        ["--evictions-per-vm-hour", "inf"],
+    ],
+)
 def test_nonsense_is_refused_with_status_2(arguments):
     assert CliRunner().invoke(app, ["virtual-fleet", *arguments]).exit_code == 2
