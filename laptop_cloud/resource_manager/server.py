@@ -21,6 +21,7 @@ from laptop_cloud.resource_manager.cloud_clock import CloudClock
 from laptop_cloud.resource_manager.compute import Backends, Compute, Plan
 from laptop_cloud.resource_manager.prices import add_prices
 from laptop_cloud.resource_manager.problems import Problem
+from laptop_cloud.resource_manager.records import World
 from laptop_cloud.resource_manager.routes import MachineRoutes
 from laptop_cloud.resource_manager.saved import load, save
 from laptop_cloud.resource_manager.throttle import Throttle
@@ -105,7 +106,7 @@ async def _kept(compute: Compute, path: Path) -> AsyncIterator[None]:
     with contextlib.suppress(asyncio.CancelledError):
         await moving
     with compute.at_this_moment() as world:
-        save(path, world)
+        _save(path, world)
 
 
 async def _keep(compute: Compute, path: Path) -> None:
@@ -115,5 +116,13 @@ async def _keep(compute: Compute, path: Path) -> None:
         await asyncio.sleep(STEP_SECONDS)
         with compute.at_this_moment() as world:
             if world.edits != saved_edits and loop.time() - saved_at >= SAVE_SECONDS:
-                save(path, world)
+                _save(path, world)
                 saved_at, saved_edits = loop.time(), world.edits
+
+
+def _save(path: Path, world: World) -> None:
+    """Without a disk that takes it time goes on all the same; a restart finds what was saved before."""
+    try:
+        save(path, world)
+    except OSError as error:
+        print(f"the machines could not be noted in {path}: {error}", flush=True)

@@ -20,6 +20,7 @@ from laptop_cloud.resource_manager.hollow import HollowMachines
 from laptop_cloud.resource_manager.order import read_order
 from laptop_cloud.resource_manager.pages import PAGE_ITEMS
 from laptop_cloud.resource_manager.quota import Quotas
+from tests.fleet_rig import wait_for
 from tests.unit.laptop_cloud.resource_manager_rig import GROUP, body, client, regular
 
 SPEED = 200
@@ -217,6 +218,20 @@ def test_a_server_that_is_started_again_finds_its_machines(tmp_path):
             "a-0001": "PowerState/running",
             "c-0001": "PowerState/deallocated",
         }
+
+
+def test_time_goes_on_when_the_disk_takes_nothing_more(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(server, "SAVE_SECONDS", 0.0)
+    folder = tmp_path / "full"
+    with cloud(folder) as manager:
+        folder.write_text("no folder any more")
+        manager.compute.put(read_order("a-0001", GROUP, body("a-0001")))
+        told = []
+        wait_for(
+            lambda: told.append(capsys.readouterr().out) or "could not be noted" in "".join(told), "a word"
+        )
+        machine, *_ = manager.compute.put(read_order("a-0002", GROUP, body("a-0002")))
+        wait_for(lambda: machine.power == "running", "the boot, which nobody asks for", 20)
 
 
 def test_prices_come_in_pages_to_anybody(manager):
