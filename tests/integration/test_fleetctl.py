@@ -85,7 +85,7 @@ def test_what_a_real_worker_commits_can_be_summed_up(rig):
     worker = rig.start_consumer("w-real", "--until-empty")
     lines = rig.type("fleetctl", "status", "--job", job, "--until-done").splitlines()
     assert lines[-1].startswith(f"{job}: 3/3 tiles")
-    assert worker.wait(60) == 0
+    assert worker.wait(180) == 0
     facts = json.loads(rig.type("fleetctl", "summary", job, "--json").split("\n", 1)[1])
     assert [(share["worker"], share["tiles"]) for share in facts["workers"]] == [("w-real", 3)]
     assert 0 < facts["busy_share"] < 1.1  # rounded to milliseconds of a tenth of a second

@@ -28,7 +28,7 @@ def tiles_of(rig: FleetRig, job: Job) -> list[TileId]:
 
 
 def work(rig: FleetRig, name: str) -> None:
-    assert rig.start_consumer(name, "--until-empty").wait(90) == ExitCode.DONE
+    assert rig.start_consumer(name, "--until-empty").wait(180) == ExitCode.DONE
 
 
 def give_up_all(rig: FleetRig) -> None:
