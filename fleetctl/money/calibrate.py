@@ -225,14 +225,15 @@ class Calibration:
 
     def _remove(self, names: Iterable[str]) -> None:
         """Delete until the listing has none of them, however often the cloud says no. StillThere after a while."""
-        began, left = self.clock(), set(names)
-        if left:
-            self.tell("waiting until the machines are gone, some minutes at most")
+        began, left, is_told = self.clock(), set(names), False
         while left and self.clock() - began < REMOVE_SECONDS + LISTING_LAG_SECONDS:
             for name in sorted(left):
                 self._delete(name)
             left = self._still_there(left)
             if left:
+                if not is_told:
+                    self.tell("waiting until the machines are gone, some minutes at most")
+                    is_told = True
                 self.wait(self.look_seconds)
         if left:
             named = ", ".join(sorted(left))
