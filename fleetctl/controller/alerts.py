@@ -7,7 +7,7 @@ next tick; telling happens in a thread of its own, because a webhook may take it
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -105,6 +105,14 @@ class Alerts:
                 self._alerts[key] = replace(known, reason=reason, is_resolved=True, is_told=False)
                 self._is_dirty = True
         self._keep()
+
+    def resolve_others(self, front: str, names: Collection[str], reason: str) -> None:
+        """What was said of `front` and a name that is none of these any more is over."""
+        with self._lock:
+            said = [key for key in self._alerts if key.startswith(front)]
+        for key in said:
+            if key.removeprefix(front) not in names:
+                self.resolve(key, reason)
 
     def once(self, key: str, reason: str) -> None:
         """Something that happened, and has no end to wait for. StorageError when it could not be kept; it is told

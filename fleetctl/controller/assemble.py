@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import structlog
@@ -21,7 +22,7 @@ from fleetctl.controller.act import Hands
 from fleetctl.controller.alerts import Alerts, Tell
 from fleetctl.controller.announce import Announcer
 from fleetctl.controller.daemon import Daemon, Listener
-from fleetctl.controller.finish import Finisher
+from fleetctl.controller.finish import INCOMPLETE, Finisher
 from fleetctl.controller.hands import Others, steps
 from fleetctl.controller.intake import IntakeKeeper
 from fleetctl.controller.leader import Leader
@@ -65,6 +66,10 @@ class Keeping:
             self._intake.keep(ticked.seen, ticked.memory)
         except StorageError as error:
             log.warning("intake not kept", reason=str(error))
+        if ticked.seen.jobs is not None:
+            going_on = {job.id for job in ticked.seen.jobs}
+            with suppress(StorageError):  # kept by `after_tick`, or by the next one
+                self._alerts.resolve_others(INCOMPLETE, going_on, "the job is over")
         self._alerts.after_tick(is_complete=ticked.seen.is_complete)
 
     def on_failed_tick(self, reason: str) -> None:

@@ -20,6 +20,8 @@ log = structlog.get_logger()
 AGAIN_SECONDS = 900.0
 """After a verdict that was not "complete"; twice as long after each further one."""
 LONGEST_AGAIN_SECONDS = 4 * 3600.0
+INCOMPLETE = "job.incomplete:"
+"""Front of an alert's key; the job follows."""
 CONNECTIONS = 4
 
 Said = Callable[[str, str], None]
@@ -70,7 +72,7 @@ class Finisher:
 
     def _judge(self, job: str) -> None:
         verdict = verify(self._store, read_job(self._store, job), connections=CONNECTIONS).verdict
-        key = f"job.incomplete:{job}"
+        key = f"{INCOMPLETE}{job}"
         if not verdict.is_complete:
             self._put_off(job)
             self._alert(

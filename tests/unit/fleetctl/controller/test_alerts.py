@@ -70,6 +70,19 @@ def test_a_restarted_controller_does_not_say_it_again_and_can_resolve_it(store):
     assert [state for _, state in receiver.told] == ["begun", "resolved"]
 
 
+def test_what_was_said_of_a_job_is_over_with_the_job(store):
+    receiver = Receiver()
+    alerts = begin(store, receiver)
+    for job in ("cancelled", "running"):
+        alerts.alert(f"job.incomplete:{job}", "verify finds it incomplete")
+    tick(alerts)
+    for _ in range(2):
+        alerts.resolve_others("job.incomplete:", {"running"}, "the job is over")
+        tick(alerts)
+    assert receiver.told[2:] == [("job.incomplete:cancelled", "resolved")]
+    assert alerts.open_count == 1
+
+
 def test_a_receiver_that_is_away_is_told_when_it_is_back(store):
     receiver = Receiver()
     receiver.is_away = True
