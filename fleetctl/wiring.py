@@ -129,7 +129,9 @@ def _price_book(settings: Settings, path: Path = Path(), resource_manager_url: s
 
 
 def _no_prices(_wanted: Iterable[Offer | Route]) -> Mapping[Offer | Route, float]:
-    return {}
+    from fleetctl.money.retail import NoPrices  # noqa: PLC0415  with its HTTP client, for few commands
+
+    raise NoPrices("no price list is set")
 
 
 def spot_quotas(named: str | None, regions: Iterable[str]) -> dict[str, Quota]:

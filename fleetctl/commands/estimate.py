@@ -147,7 +147,7 @@ def _gather(
     target: Fleet | None, file: FleetFile | None, regions: str, sizes: str, fleet: str | None
 ) -> tuple[Knowledge, Choices]:
     from fleetctl.money.estimate import Choices
-    from fleetctl.money.gather import gather, names_in
+    from fleetctl.money.gather import doubts, gather, names_in
 
     own = [pool.region for pool in file.pools.values()] if file else []
     chosen = list(dict.fromkeys(names_in(regions) or own or [first_figures().region]))
@@ -163,8 +163,8 @@ def _gather(
         quotas=wiring.spot_quotas(fleet, [*chosen, *more]) if target else {},
         home=home,
     )
-    if book.trouble:
-        errors.print(f"fleetctl: {book.trouble}: kept and shipped prices stand in", markup=False)
+    for doubt in doubts(book, [offer for offer in offers if offer.region in chosen], known):
+        errors.print(f"fleetctl: {doubt}", markup=False)
     all_sizes = tuple(dict.fromkeys(offer.size for offer in offers))
     return known, Choices(tuple(chosen), all_sizes, tuple(more), home)
 

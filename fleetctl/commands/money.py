@@ -49,7 +49,7 @@ def prices(
     Example: fleetctl prices eastus westeurope --by finish
     """
     from fleetctl.money.compare import compare, unknown_offers
-    from fleetctl.money.gather import gather, names_in
+    from fleetctl.money.gather import doubts, gather, names_in
     from fleetctl.money.price_table import price_json, price_table
 
     store, book = _if_chosen(fleet)
@@ -60,8 +60,8 @@ def prices(
         store=store,
         quotas=wiring.spot_quotas(fleet, regions),
     )
-    if book.trouble:
-        errors.print(f"fleetctl: {book.trouble}: kept and shipped prices stand in", markup=False)
+    for doubt in doubts(book, offers, known):
+        errors.print(f"fleetctl: {doubt}", markup=False)
     rows = compare(offers, known, by)
     missing = unknown_offers(offers, rows)
     if as_json:

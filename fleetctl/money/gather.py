@@ -49,6 +49,20 @@ def gather(
     return offers, knowledge
 
 
+def doubts(book: PriceBook, offers: Sequence[Offer], known: Knowledge) -> list[str]:
+    """What a person should know of the prices: that the list was not asked, or that it has nothing of a region."""
+    if book.trouble:
+        return [f"{book.trouble}: kept and shipped prices stand in"]
+    first = known.first
+    listed = {o.region for o in offers if o in known.prices and known.prices[o] != first.usd_per_hour(o)}
+    return [
+        f"the price list has none of these machines in {region!r}: is the region's name right? Prices of "
+        f"{first.region} stand in"
+        for region in dict.fromkeys(offer.region for offer in offers)
+        if region not in listed
+    ]
+
+
 def spot_offers(regions: Sequence[str], sizes: Sequence[str]) -> list[Offer]:
     """Each size in each region, once. All problems in one BadInput."""
     problems = [

@@ -61,6 +61,7 @@ class PriceBook:
         self._lock = threading.Lock()
         self._known = read_prices(file)
         self._tried: dict[Offer | Route, float] = {}
+        self._failed_at = 0.0
         self._asking: threading.Thread | None = None
         self.trouble = ""
         """Why the list was last not answered; empty: it was, or was not asked."""
@@ -88,8 +89,11 @@ class PriceBook:
         return self._figures(entries)
 
     def _stale(self, wanted: Iterable[Offer | Route]) -> list[Offer | Route]:
-        """Those to ask for now; each is then not asked again for a while, whatever the list says."""
+        """Those to ask for now; each is then not asked again for a while, whatever the list says. None while the list
+        just failed to answer: nobody waits for it twice."""
         now = self._clock()
+        if self.trouble and now - self._failed_at < RETRY_SECONDS:
+            return []
         stale = [
             entry
             for entry in wanted
@@ -112,7 +116,7 @@ class PriceBook:
         try:
             found = self._fetch(wanted)
         except NoPrices as error:
-            self.trouble = str(error)
+            self.trouble, self._failed_at = str(error), self._clock()
             return
         now = self._clock()
         with self._lock:

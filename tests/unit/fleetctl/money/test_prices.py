@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from threading import Event
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from fleetctl.controller.policy import Offer, Priority, Route
 from fleetctl.money.figures import Basis
 from fleetctl.money.first_figures import first_figures
+from fleetctl.money.gather import doubts, gather
 from fleetctl.money.price_book import FRESH_SECONDS, RETRY_SECONDS, TRUSTED_SECONDS, PriceBook
 from fleetctl.money.retail import NoPrices, RetailPrices, prices_in, traffic_question
 from fleetctl.money.traffic import BETWEEN_CONTINENTS, WITHIN_CONTINENT
@@ -158,6 +160,23 @@ def test_a_list_that_is_away_is_not_asked_at_every_tick(kept):
     kept.now += RETRY_SECONDS
     kept.book.look_up([SPOT])
     assert kept.asked == 2
+
+
+def test_a_list_that_just_failed_is_not_waited_for_again(kept):
+    kept.is_away = True
+    kept.book.look_up([SPOT])
+    kept.book.look_up([Route("westeurope", "uksouth")])
+    assert kept.asked == 1
+
+
+def test_a_region_that_the_list_does_not_know_is_doubted(kept):
+    nowhere = replace(SPOT, region="atlantis")
+    kept.fetch = lambda _wanted: {SPOT: 0.5}
+    book = kept.again()
+    _, known = gather(["eastus", "atlantis"], [SIZE], book=book, store=None, quotas={})
+    assert known.prices[nowhere].basis is Basis.ASSUMED
+    (doubt,) = doubts(book, [SPOT, nowhere], known)
+    assert "none of these machines in 'atlantis'" in doubt
 
 
 def test_the_shipped_figures_stand_in_and_an_unknown_size_is_left_out(kept):
