@@ -88,10 +88,12 @@ def test_without_time_the_tile_goes_back_without_a_hint(world):
     work = take(worker)
     stop_after(work, 4)
     work.save_by = 0.0
+    is_settled = Event()
     # What is uploaded at that moment keeps the one thread busy.
-    worker.parts.checkpoints._uploads.submit(work.stop.wait, 0.3)
+    worker.parts.checkpoints._uploads.submit(is_settled.wait, 60)
     infer(worker, work)
     worker.parts.steps.settle(work)
+    is_settled.set()
     (held,) = world.queues.tiles.receive(1, 30)
     assert decode_message(held.body).checkpoint == ""
 
