@@ -124,7 +124,7 @@ def test_an_attempt_that_loses_its_lease_between_two_uploads_removes_the_first(w
 
 def test_a_scratch_folder_that_vanishes_while_writing_costs_a_second_writing(world):
     job = world.ask()
-    worker = StepWorker(world, "w")
+    worker = StepWorker(world, "w", patience_seconds=60)
     (work,) = worker.receive()
     worker.parts.steps.fetch(work)
     write, calls = work.recipe.write, []

@@ -114,7 +114,17 @@ class World:
 class StepWorker:
     """One worker, its stages run one after the other in this thread."""
 
-    def __init__(self, world: World, name: str, fault: Fault = no_fault, **settings: object) -> None:
+    def __init__(
+        self,
+        world: World,
+        name: str,
+        fault: Fault = no_fault,
+        *,
+        patience_seconds: float = 0.02,
+        **settings: object,
+    ) -> None:
+        """`patience_seconds`: short, so that a storage that stays away holds no test up; a test that counts on a
+        second try gives more, since the first may take that long on a busy machine."""
         self.world = world
         folder = world.folder / name
         usual = {"lease_seconds": LEASE_SECONDS, "cache_folder": folder / "c", "scratch_folder": folder / "s"}
@@ -125,7 +135,9 @@ class StepWorker:
             SimulatedBlobStore(world.container, fault),
             world.queues_of(fault),
             worker=name,
-            patience=Patience(limit_seconds=0.02, first_pause_seconds=0.001, longest_pause_seconds=0.001),
+            patience=Patience(
+                limit_seconds=patience_seconds, first_pause_seconds=0.001, longest_pause_seconds=0.001
+            ),
         )
 
     def receive(self, count: int = 1) -> list[Work]:
