@@ -67,9 +67,11 @@ app.add_typer(poison.group, name="poison")
 def run() -> None:
     """The command, to its exit status."""
     signal.signal(signal.SIGTERM, _interrupt)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # not under nohup
+        signal.signal(signal.SIGHUP, _interrupt)
     app(prog_name="fleetctl")
 
 
 def _interrupt(_number: int, _frame: Any) -> NoReturn:
-    """SIGTERM is Ctrl-C by other means."""
+    """SIGTERM, and a terminal that is closed, are Ctrl-C by other means: a child of ours does not hear them."""
     raise KeyboardInterrupt
