@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from azure.core import MatchConditions
@@ -72,10 +72,7 @@ class AzureMachines:
 
     def create(self, vm: NewVm) -> None:
         """See `machines.py`."""
-        tags = {**vm.tags, FLEET_TAG: self.place.fleet}
-        body = vm_body(
-            NewVm(**{name: getattr(vm, name) for name in NewVm.__dataclass_fields__} | {"tags": tags})
-        )
+        body = vm_body(replace(vm, tags={**vm.tags, FLEET_TAG: self.place.fleet}))
         try:
             with _calling(f"creating {vm.name}", is_create=True):
                 self._client.virtual_machines.begin_create_or_update(

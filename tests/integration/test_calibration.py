@@ -85,7 +85,7 @@ def test_a_tile_is_measured_on_a_machine_of_each_size_and_no_machine_is_left_how
     interrupted = typed(running, SIZES[0])
     wait_for(lambda: compute.at_risk() != [] or interrupted.poll() is not None, "its machine")
     interrupted.send_signal(signal.SIGINT)
-    assert interrupted.wait(60) == ExitCode.INTERRUPTED, said(running)
+    assert interrupted.wait(120) == ExitCode.INTERRUPTED, said(running)
     assert compute.world.machines == {}
 
     measuring = typed(running, *SIZES)
