@@ -142,14 +142,15 @@ def checkpoint_resume(scene: Scene) -> Cost:
     """A machine is announced to go in the middle of a long tile. What it has inferred is stored, and another machine
     goes on from there."""
     with scene.fleet(2) as stage:
-        asked = stage.ask(4, infer_seconds=6.0, blocks=50, block_bytes=scene.chance.randint(100, 100_000))
+        asked = stage.ask(2, infer_seconds=12.0, blocks=50, block_bytes=scene.chance.randint(100, 50_000))
         vm = stage.victim()
-        share = scene.chance.uniform(0.1, 0.3)
+        share = scene.chance.uniform(0.1, 0.2)
         stage.wait_for(
             lambda: any(tile.progress >= share for tile in stage.held(vm, "infer")), f"{share:.0%} of a tile"
         )
         stage.note_harm(asked, vm)
-        gone = stage.running.room.evict(vm.name, 8.0)
+        # Of the notice the worker leaves 5 s: too little for the rest of the tile, enough to store what there is.
+        gone = stage.running.room.evict(vm.name, 10.0)
         stage.await_status(vm, ExitCode.EVICTED)
         cost = finish(stage, asked, figures=lambda: _resumed(stage, asked))
         gone.join(LIMIT_SECONDS)
