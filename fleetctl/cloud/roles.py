@@ -1,59 +1,49 @@
-"""Which roles the controller and the workers need, and which of them allows a call that was refused."""
+"""Which of Azure's built-in roles allows a call that was refused, and where it is given. Pure."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
 
+_SUBSCRIPTION = re.compile(r"/subscriptions/[^/]+")
+_GROUP = re.compile(r"/subscriptions/[^/]+/resourceGroups/[^/]+", re.IGNORECASE)
+_RESOURCE = re.compile(r".*")
+
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """One of Azure's built-in roles, and where it is needed."""
+    """One that the controller or whoever runs it needs; infra/README.md says what for."""
 
     name: str
     actions: str
     """How the actions begin that it is needed for."""
-    scope: str
-    """In words."""
-    why: str
+    given_on: re.Pattern[str]
+    """The part of a resource's id where it belongs."""
 
 
 ROLES = (
-    Role(
-        "Virtual Machine Contributor", "Microsoft.Compute/", "the resource group", "machines and their disks"
-    ),
-    Role(
-        "Network Contributor",
-        "Microsoft.Network/",
-        "the subnet, and the resource group for interfaces",
-        "machines join the subnet",
-    ),
-    Role(
-        "Managed Identity Operator",
-        "Microsoft.ManagedIdentity/",
-        "the workers' identity",
-        "machines act as the workers' identity",
-    ),
+    Role("Virtual Machine Contributor", "Microsoft.Compute/", _GROUP),
+    Role("Network Contributor", "Microsoft.Network/", _RESOURCE),
+    Role("Managed Identity Operator", "Microsoft.ManagedIdentity/", _RESOURCE),
 )
-READER = Role("Reader", "", "the subscription", "listings, quota and sizes")
+READER = Role("Reader", "", _SUBSCRIPTION)
+ANY = Role("Contributor", "", _GROUP)
+"""For calls that are none of ours."""
 
 
 def role_for(action: str) -> str:
     """The narrowest role of ours that allows that action."""
-    if action.lower().endswith("/read"):
-        return READER.name
-    matching = (role.name for role in ROLES if action.lower().startswith(role.actions.lower()))
-    return next(matching, READER.name)
+    return _role(action).name
 
 
 def scope_for(action: str, resource_id: str) -> str:
-    """Where that role is given, when it was needed on a resource: the resource itself unless that is too narrow."""
-    pattern = _GIVEN_ON.get(role_for(action))
-    match = pattern.match(resource_id) if pattern else None
+    """Where that role is given when the action was refused on a resource."""
+    match = _role(action).given_on.match(resource_id)
     return match.group() if match else resource_id
 
 
-_GIVEN_ON = {
-    READER.name: re.compile(r"/subscriptions/[^/]+"),
-    "Virtual Machine Contributor": re.compile(r"/subscriptions/[^/]+/resourceGroups/[^/]+", re.IGNORECASE),
-}
+def _role(action: str) -> Role:
+    if action.lower().endswith("/read"):
+        return READER
+    matching = (role for role in ROLES if action.lower().startswith(role.actions.lower()))
+    return next(matching, ANY)
