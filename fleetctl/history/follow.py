@@ -95,7 +95,7 @@ class LedgerHistory:
         return bool(events)
 
     def list_once(self) -> None:
-        """Count what is due. StorageError, BadInput."""
+        """Count what is due. StorageError."""
         self._jobs.list_due()
 
     def keep(self) -> None:

@@ -111,8 +111,16 @@ class JobBook:
     def list_due(self) -> None:
         """List the commits of every job that is due. Minutes for a million tiles: not for the thread that looks."""
         for known in list(self._jobs.values()):
-            if not known.is_over and self._clock() >= known.list_after:
+            if known.is_over or self._clock() < known.list_after:
+                continue
+            try:
                 self._list(known)
+            except (
+                BadInput,
+                NotFound,
+            ) as error:  # its asked list is gone or another one: the others are counted
+                known.list_after = self._clock() + LIST_AGAIN_SECONDS
+                self._leave_out(known.job.id, error)
 
     def _list(self, known: KnownJob) -> None:
         began = self._clock()
@@ -133,12 +141,17 @@ class JobBook:
         try:
             job = decode_job(self._store.read(record).data)
         except BadInput as error:
-            self._unreadable.add(id_)
-            log.warning("job left out", job=id_, reason=str(error))
+            self._leave_out(id_, error)
             return
         count = self._kept.pop(id_, None) or JobCount(job.asked_count)
         with self._lock:
             self._jobs[id_] = KnownJob(job, count)
+
+    def _leave_out(self, id_: str, error: Exception) -> None:
+        """Said once."""
+        if id_ not in self._unreadable:
+            self._unreadable.add(id_)
+            log.warning("job left out", job=id_, reason=str(error))
 
     def _read_changes(self, id_: str, known: KnownJob, listed: dict[str, BlobInfo]) -> None:
         state, budget = artifact_names.job_state(id_), artifact_names.job_budget(id_)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import random
 
 import pytest
+import structlog
 
-from contract.artifact_names import job_record
+from contract.artifact_names import job_asked, job_record
 from contract.budget import write_budget
 from contract.errors import StorageUnavailable
 from contract.job import JobState
@@ -36,6 +37,19 @@ def test_commits_count_without_any_line(rig):
     history = rig.history()
     history.catch_up()
     assert counts(history) == [(10, 1, 1)]
+
+
+def test_a_job_whose_asked_list_was_changed_is_said_once_and_the_others_are_counted(rig):
+    broken = rig.ask("broken-job", TILES[:2])
+    rig.ask()
+    rig.commit(TILES[0])
+    rig.store.put(job_asked(broken.id), b"grid_0.05_0.05\n")
+    history = rig.history()
+    with structlog.testing.capture_logs() as logs:
+        history.catch_up()
+        history.list_once()
+    assert counts(history) == [(2, 0, 0), (10, 1, 0)]
+    assert [line["job"] for line in logs if line["event"] == "job left out"] == [broken.id]
 
 
 def test_done_lines_count_between_two_listings_each_tile_once(rig):
