@@ -112,7 +112,7 @@ def replay(
     if askers.paused:
         print(f"paused, so their tiles wait: {', '.join(sorted(askers.paused))}")
     clear_pointers(storage.store, storage.queues.poison, connections)
-    if ends[Replayed.LATE] or ends[Replayed.UNASKED]:
+    if ends[Replayed.LATE] or ends[Replayed.UNASKED] or ends[Replayed.CHANGED]:
         raise typer.Exit(ExitCode.INCOMPLETE)
 
 

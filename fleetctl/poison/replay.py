@@ -32,7 +32,7 @@ from contract.tile_message import NotOurs, TileMessage, decode_message
 from contract.tile_queue import TileQueue
 from fleetctl.ahead import read_ahead
 from fleetctl.askers import Askers, queue_of, reopen_finished
-from fleetctl.poison.entries import EntryState, FoundEntry
+from fleetctl.poison.entries import EntryState, FoundEntry, find_entry
 
 HIDDEN_SECONDS = 300
 """How long a replayed message stays out of sight: many times what a deletion with its retries takes."""
@@ -47,6 +47,7 @@ class Replayed(StrEnum):
     RESOLVED = "committed meanwhile, entry removed"
     UNASKED = "no job asks it any more, entry left"
     LATE = "asked again, but the entry is still there: type the same again"
+    CHANGED = "changed by somebody else meanwhile, left: type the same again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,11 @@ class Replayer:
 
     def __call__(self, found: FoundEntry) -> Replayed:
         """Ask the tile of this entry again. BadInput for an entry without a tile; storage errors pass through."""
-        entry, standing = found.entry, found.standing
+        # Its turn may come long after it was found: nothing is deleted that nobody looked at.
+        now = find_entry(self.store, found.blob_name)
+        if now is None or now.etag != found.etag:
+            return Replayed.CHANGED
+        found, entry, standing = now, now.entry, now.standing
         if entry is None or entry.tile is None or standing is None:
             raise BadInput(f"{found.short_name} is no message of ours: it can be dropped, not replayed")
         jobs = self.askers.of(entry.dataset, entry.tile)

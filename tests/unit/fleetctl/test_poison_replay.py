@@ -15,6 +15,7 @@ from contract.errors import BadInput
 from contract.job import Job, JobState, JobStatus
 from contract.job_store import Cursor, read_status, write_cursor
 from fleetctl.askers import find_askers
+from fleetctl.poison.drop import drop_entry
 from fleetctl.poison.entries import FoundEntry, find_entry
 from fleetctl.poison.replay import HIDDEN_SECONDS, Replayed, Replayer, paced
 from tests.unit.fleetctl.control_rig import A, B, ControlRig, Crash, CrashesAt
@@ -54,6 +55,16 @@ def test_a_replayed_tile_is_asked_anew_and_its_entry_kept_elsewhere():
     assert rig.store.read(kept).data == before
     (message,) = rig.messages()
     assert (message.tile, message.generation, message.tries, message.past) == (A, 1, {}, ())
+
+
+def test_an_entry_that_somebody_acted_on_before_its_turn_is_left_as_it_is():
+    rig = ControlRig((A, B))
+    replayed, dropped = (found_entry(rig, rig.give_up(tile)) for tile in (A, B))
+    assert replayer(rig)(replayed) is Replayed.ASKED
+    drop_entry(rig.store, dropped, reason="no imagery", when=NOW.isoformat())
+    assert {replayer(rig)(found) for found in (replayed, dropped)} == {Replayed.CHANGED}
+    assert found_entry(rig, dropped.blob_name).entry.dropped.reason == "no imagery"
+    assert [message.tile for message in rig.messages()] == [A]
 
 
 @pytest.mark.parametrize("step", range(8))
@@ -165,9 +176,8 @@ def test_a_finished_job_runs_again_and_what_was_urgent_stays_so():
     rig = ControlRig()
     rig.set_state(JobState.FINISHED)
     name = rig.give_up(A)
-    found = found_entry(rig, name)
-    urgent = replace(found, entry=replace(found.entry, queue="fleet-urgent"))
-    assert replayer(rig)(urgent) is Replayed.ASKED
+    rig.store.put(name, rig.store.read(name).data.replace(b'"fleet-tiles"', b'"fleet-urgent"'))
+    assert replayer(rig)(found_entry(rig, name)) is Replayed.ASKED
     assert read_status(rig.store, rig.job.id).status.state is JobState.RUNNING
     assert (rig.queues.urgent.depth(), rig.queues.tiles.depth()) == (1, 0)
 
