@@ -96,7 +96,7 @@ def wait_until_ready(child: Child, is_ready: Callable[[], bool], *, limit_second
     """Return as soon as `is_ready()` holds; raise DidNotStart when the child ends first or time is up."""
     deadline = time.monotonic() + limit_seconds
     while time.monotonic() < deadline:
-        if _ends_within(child, PROBE_INTERVAL_SECONDS):
+        if ends_within(child, PROBE_INTERVAL_SECONDS):
             raise DidNotStart(
                 f"{child.name} ended with status {child.process.wait()} while starting; "
                 f"{child.log_path} says: {_log_tail(child.log_path)}"
@@ -113,10 +113,24 @@ def stop(child: Child, *, limit_seconds: float = 30) -> None:
     """SIGTERM to the group, wait for its leader, SIGKILL for what is left; harmless on an ended child."""
     if child.process.returncode is None:
         _signal_group(child, signal.SIGTERM)
-        _ends_within(child, limit_seconds)
+        ends_within(child, limit_seconds)
         # The leader is not reaped yet, so its group id cannot have gone to somebody else.
         _signal_group(child, signal.SIGKILL)
         child.process.wait()
+
+
+def ends_within(child: Child, seconds: float | None) -> bool:
+    """Wait for the end of the child without reaping it; None: however long that takes."""
+    if child.process.returncode is not None:
+        return True
+    try:
+        handle = os.pidfd_open(child.pid)
+    except ProcessLookupError:  # another thread has reaped it
+        return True
+    try:
+        return bool(select.select([handle], [], [], seconds)[0])
+    finally:
+        os.close(handle)
 
 
 @contextlib.contextmanager
@@ -180,17 +194,6 @@ def is_listening(port: int) -> bool:
     with socket.socket() as probe:
         probe.settimeout(1)
         return probe.connect_ex((LOOPBACK, port)) == 0
-
-
-def _ends_within(child: Child, seconds: float) -> bool:
-    """Wait for the end of the child without reaping it."""
-    if child.process.returncode is not None:
-        return True
-    handle = os.pidfd_open(child.pid)
-    try:
-        return bool(select.select([handle], [], [], seconds)[0])
-    finally:
-        os.close(handle)
 
 
 def _signal_group(child: Child, signum: signal.Signals) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import select
 import signal
 import sys
 import threading
@@ -23,7 +22,7 @@ from laptop_cloud.machines import sessions
 from laptop_cloud.machines.gpu import PretendGpu
 from laptop_cloud.machines.power import AT_REST, OFF, Delays, NotNow, Power, PowerState
 from laptop_cloud.machines.temporary_disk import TemporaryDisk
-from laptop_cloud.processes import Child
+from laptop_cloud.processes import Child, ends_within
 
 LEAVE_LIMIT_SECONDS = 40.0
 """A consumer's grace of 25 s and some more before it is killed."""
@@ -32,7 +31,6 @@ WANTED_ENDS = frozenset({ExitCode.DONE, ExitCode.BAD_INPUT, ExitCode.EVICTED, Ex
 
 Start = Callable[..., Child]
 """processes.start, called in a thread that lives as long as the VM may."""
-_RUNNING = frozenset({PowerState.RUNNING})
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,14 +160,6 @@ class LaptopVm:
             self._disk.wipe()
             self._gpu.heal()
 
-    def restart(self) -> None:
-        """Switch off and on without warning on the same host: a new boot with the same disks."""
-        with self._power.moving(
-            _RUNNING, PowerState.STARTING, PowerState.RUNNING, self._delays.start_seconds
-        ):
-            self._end_service()
-            self._boot()
-
     def shut_down(self, limit_seconds: float = LEAVE_LIMIT_SECONDS) -> None:
         """For the end of the laptop cloud: the consumer leaves in order, then the VM is gone. Never raises NotNow."""
         self.await_rest(limit_seconds)
@@ -211,10 +201,6 @@ class LaptopVm:
     def fill(self) -> None:
         """Its temporary disk takes no byte more; CannotFill where it has no size of its own."""
         self._disk.fill()
-
-    def relieve(self) -> None:
-        """There is room on the disk again."""
-        self._disk.relieve()
 
     def _boot(self) -> None:
         self._disk.attach()
@@ -259,7 +245,7 @@ class LaptopVm:
 
     def _watch(self, service: Child) -> None:
         """In a thread of its own: bury a consumer that ended by itself, and perhaps start the next."""
-        _wait_for_end(service.pid, None)
+        ends_within(service, None)
         with self._lock:
             if self._service is not service:
                 return  # we ended it ourselves
@@ -291,7 +277,7 @@ class LaptopVm:
         self.thaw()
         with contextlib.suppress(ProcessLookupError):
             os.kill(service.pid, signal.SIGTERM)  # the supervisor alone: it tells its slots
-        _wait_for_end(service.pid, limit_seconds)
+        ends_within(service, limit_seconds)
         with self._lock:
             if self._service is service:
                 self._bury(service)
@@ -301,14 +287,3 @@ class LaptopVm:
         self._service, self._is_frozen = None, False
         sessions.kill(service.pid)
         self.last_status = service.process.wait()
-
-
-def _wait_for_end(pid: int, limit_seconds: float | None) -> None:
-    try:
-        handle = os.pidfd_open(pid)
-    except ProcessLookupError:
-        return
-    try:
-        select.select([handle], [], [], limit_seconds)
-    finally:
-        os.close(handle)
