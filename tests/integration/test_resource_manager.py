@@ -20,8 +20,7 @@ from laptop_cloud.resource_manager.hollow import HollowMachines
 from laptop_cloud.resource_manager.order import read_order
 from laptop_cloud.resource_manager.pages import PAGE_ITEMS
 from laptop_cloud.resource_manager.quota import Quotas
-from tests.fleet_rig import wait_for
-from tests.unit.laptop_cloud.resource_manager_rig import GROUP, body, client, regular
+from tests.unit.laptop_cloud.resource_manager_rig import GROUP, body, client
 
 SPEED = 200
 """A minute of the cloud is .3 s here."""
@@ -204,34 +203,6 @@ def test_whoever_shows_a_token_may_do_everything(manager, of):
     url = f"{scope}/providers/Microsoft.Authorization/permissions?api-version=2022-04-01"
     (granted,) = client(manager).send_request(HttpRequest("GET", url)).json()["value"]
     assert granted["actions"] == ["*"]
-
-
-def test_a_server_that_is_started_again_finds_its_machines(tmp_path):
-    with cloud(tmp_path) as first:
-        vms = client(first).virtual_machines
-        vms.begin_create_or_update(GROUP, "a-0001", body("a-0001")).result()
-        vms.begin_create_or_update(GROUP, "c-0001", regular("c-0001")).result()
-        vms.begin_deallocate(GROUP, "c-0001").result()
-    with cloud(tmp_path) as second:
-        listed = client(second).virtual_machines.list_all(status_only="true")
-        assert {vm.name: states(vm.instance_view)[-1] for vm in listed} == {
-            "a-0001": "PowerState/running",
-            "c-0001": "PowerState/deallocated",
-        }
-
-
-def test_time_goes_on_when_the_disk_takes_nothing_more(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(server, "SAVE_SECONDS", 0.0)
-    folder = tmp_path / "full"
-    with cloud(folder) as manager:
-        folder.write_text("no folder any more")
-        manager.compute.put(read_order("a-0001", GROUP, body("a-0001")))
-        told = []
-        wait_for(
-            lambda: told.append(capsys.readouterr().out) or "could not be noted" in "".join(told), "a word"
-        )
-        machine, *_ = manager.compute.put(read_order("a-0002", GROUP, body("a-0002")))
-        wait_for(lambda: machine.power == "running", "the boot, which nobody asks for", 20)
 
 
 def test_prices_come_in_pages_to_anybody(manager):
