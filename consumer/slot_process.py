@@ -107,7 +107,13 @@ def start_slot(slot: Slot, command: Sequence[str], environ: Mapping[str, str]) -
     finally:
         os.sched_setaffinity(0, before)
         os.close(theirs)
-    return SlotProcess(slot, process, ours, os.pidfd_open(process.pid))
+    try:
+        return SlotProcess(slot, process, ours, os.pidfd_open(process.pid))
+    except OSError:  # nobody would see it end, and another one is about to get its share
+        process.kill()
+        process.wait()
+        os.close(ours)
+        raise
 
 
 def slot_command(slot: Slot, supervisor: int, arguments: Sequence[str]) -> list[str]:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 import structlog
 
@@ -197,6 +198,19 @@ def test_a_program_that_cannot_be_started_counts_as_a_death(rig):
     )
     assert supervisor.run() == ExitCode.FAULT
     assert len(rig.started) == 3
+
+
+def test_a_process_that_cannot_be_watched_is_not_left_behind(monkeypatch):
+    def too_many(_pid):
+        raise OSError("too many open files")
+
+    before = {child.pid for child in psutil.Process().children()}
+    monkeypatch.setattr(os, "pidfd_open", too_many)
+    with pytest.raises(OSError, match="too many"):
+        start_slot(
+            Slot(0, (min(os.sched_getaffinity(0)),), 10**9), [sys.executable, "-c", LISTENING], os.environ
+        )
+    assert {child.pid for child in psutil.Process().children()} <= before
 
 
 def test_a_slot_is_pinned_before_its_first_instruction_and_the_supervisor_is_not(rig):
