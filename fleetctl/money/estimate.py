@@ -96,7 +96,7 @@ def answer(wish: Wish, choices: Choices, known: Knowledge, world: World) -> Answ
     tried = [
         _try(wish, choices.regions, size, choices, known, world)
         for size in choices.sizes
-        if _pools(choices.regions, size, known)
+        if _pools(choices.regions, size, known, wish.tiles)
     ]
     if not tried:
         raise BadInput("of none of these sizes both price and speed are known: calibrate one, or name others")
@@ -136,16 +136,17 @@ def _rank(tried: Answer) -> tuple[int, float]:
 def _try(
     wish: Wish, regions: Sequence[str], size: str, choices: Choices, known: Knowledge, world: World
 ) -> Answer:
-    pools = _pools(regions, size, known)
+    pools = _pools(regions, size, known, wish.tiles)
     home = choices.home or choices.regions[0]
     made = forecast(wish.tiles, pools, known, world, home=home, seed=SEED)
     return Answer(wish, pools, home, made, judge(wish, made))
 
 
-def _pools(regions: Sequence[str], size: str, known: Knowledge) -> tuple[PoolPlan, ...]:
-    """As many as the quota allows where price and speed are known."""
+def _pools(regions: Sequence[str], size: str, known: Knowledge, tiles: int) -> tuple[PoolPlan, ...]:
+    """As many as the quota allows where price and speed are known, and no more than there are tiles."""
     offers = [Offer(region, size, Priority.SPOT) for region in regions]
-    vms = [min(MOST_VMS, int(known.spot_vcpus(offer.region).value) // vcpus_of(size)) for offer in offers]
+    most = min(MOST_VMS, tiles)
+    vms = [min(most, int(known.spot_vcpus(offer.region).value) // vcpus_of(size)) for offer in offers]
     return tuple(
         PoolPlan(offer, count)
         for offer, count in zip(offers, vms, strict=True)
@@ -159,7 +160,7 @@ def _changes(best: Answer, choices: Choices, known: Knowledge, world: World) -> 
         for count in range(MOST_MORE_REGIONS + 1):
             added = choices.more_regions[:count]
             regions = (*choices.regions, *added)
-            if len(added) < count or not _pools(regions, size, known):
+            if len(added) < count or not _pools(regions, size, known, best.wish.tiles):
                 break
             tried = _try(best.wish, regions, size, choices, known, world)
             fleet = _fleet_words(best, tried, added)

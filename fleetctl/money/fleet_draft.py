@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from contract.errors import BadInput
 from contract.fleet import Fleet
 from fleetctl.cloud.sizes import vcpus_of
+from fleetctl.controller.policy import Patience
 from fleetctl.fleet_file import FleetFile
 from fleetctl.money.estimate import MARGIN, SURE, Answer
 from fleetctl.money.forecast import PoolPlan
@@ -30,13 +31,13 @@ class Addresses:
     """What an estimate cannot know."""
 
     fleet: Fleet
-    subscription: str
-    resource_group: str
-    identity: str
-    ssh_public_key: str
+    azure: Mapping[str, str]
+    """The table of that name: where machines live, and as whom they act."""
     image: str
     subnets: dict[str, str]
     """By region."""
+    patience: Patience | None = None
+    """None: the controller's own."""
 
 
 def known_addresses(fleet: Fleet, file: FleetFile) -> Addresses:
@@ -44,12 +45,10 @@ def known_addresses(fleet: Fleet, file: FleetFile) -> Addresses:
     pools = list(file.pools.values())
     return Addresses(
         fleet=fleet,
-        subscription=file.azure.subscription,
-        resource_group=file.azure.resource_group,
-        identity=file.azure.identity,
-        ssh_public_key=file.azure.ssh_public_key,
+        azure=file.azure.model_dump(exclude_defaults=True),
         image=pools[0].image,
         subnets={pool.region: pool.subnet for pool in pools},
+        patience=file.policy.patience,
     )
 
 
@@ -60,10 +59,12 @@ def placeholders(region: str) -> Addresses:
         fleet=Fleet(
             "new-fleet", "azure", region, account.format("queue"), account.format("blob"), "tilefleet"
         ),
-        subscription="00000000-0000-0000-0000-000000000000",
-        resource_group=FILL_IN,
-        identity="",
-        ssh_public_key="",
+        azure={
+            "subscription": "00000000-0000-0000-0000-000000000000",
+            "resource_group": FILL_IN,
+            "identity": "",
+            "ssh_public_key": "",
+        },
         image=FILL_IN,
         subnets={},
     )
@@ -88,23 +89,29 @@ def fleet_text(made: Answer, addresses: Addresses, usd: float) -> str:
     fleet = addresses.fleet
     head = [f"{name} = {_text(getattr(fleet, name))}" for name in ("name", "kind", "location")]
     storage = [f"{name} = {_text(getattr(fleet, name))}" for name in ("queue_url", "blob_url", "container")]
-    azure = [
-        f"{field.name} = {_text(getattr(addresses, field.name))}"
-        for field in fields(addresses)
-        if field.name in {"subscription", "resource_group", "identity", "ssh_public_key"}
-    ]
+    azure = [f"{name} = {_text(value)}" for name, value in addresses.azure.items()]
     vcpus = [f"{pool.offer.region} = {pool.vms * vcpus_of(pool.offer.size)}" for pool in made.pools]
     sections = [
         head,
         ["[storage]", *storage],
         ["[imagery]", f"stac_url = {_text(fleet.stac_url)}"],
+        *([["[boundaries]", f"file = {_text(fleet.boundaries_file)}"]] if fleet.boundaries_file else []),
         ["[azure]", *azure],
         ["[budget]", f"usd = {usd:.2f}"],
         ["[limits]", f"vms = {sum(pool.vms for pool in made.pools)}", "[limits.vcpus]", *vcpus],
+        *([_patience(addresses.patience)] if addresses.patience else []),
         *(_pool(pool, name, addresses) for pool, name in zip(made.pools, _names(made.pools), strict=True)),
     ]
     note = f"# Made by `fleetctl estimate` for {made.wish.tiles} tiles; write in what says {FILL_IN}.\n"
     return note + "\n".join("\n".join(section) for section in sections) + "\n"
+
+
+def _patience(patience: Patience) -> list[str]:
+    return [
+        "[patience]",
+        f"tick_seconds = {patience.tick}",
+        f"idle_grace_seconds = {patience.idle_grace}",
+    ]
 
 
 def _pool(pool: PoolPlan, name: str, addresses: Addresses) -> list[str]:

@@ -193,6 +193,7 @@ def test_the_written_file_is_a_fleet_file_whose_gaps_are_named(tmp_path):
 def test_the_file_of_a_small_job_has_money_for_an_hour_of_its_machine():
     known = certain()
     best = answer(Wish(1, None, None), choices(), known, CALM)
+    assert [pool.vms for pool in best.pools] == [1]
     assert best.usd(90) < 0.591 <= least_budget(best, known) < 0.61
     assert least_budget(answer(Wish(1, None, 7.0), choices(), known, CALM), known) == 7.0
     with pytest.raises(BadInput, match="less than one hour"):
@@ -209,9 +210,19 @@ def test_a_file_that_cannot_be_written_is_a_sentence(tmp_path):
 def test_a_fleet_that_exists_keeps_its_addresses(tmp_path):
     best = answer(Wish(UK, 60, 250), Choices(("eastus", "germanywestcentral"), (A10,)), certain(), CALM)
     fleet, file = written(tmp_path, fleet_text(best, placeholders("eastus"), 250.0).replace(FILL_IN, "mine"))
+    own = {"resource_manager_url": "http://127.0.0.1:5000"}
+    patience = replace(file.policy.patience, tick=1.5)
+    file = replace(
+        file, azure=file.azure.model_copy(update=own), policy=replace(file.policy, patience=patience)
+    )
+    fleet = replace(fleet, boundaries_file="ours.gpkg")
     again = fleet_text(best, known_addresses(fleet, file), 99.0)
     assert FILL_IN not in again.split("\n", 1)[1]
-    assert written(tmp_path, again)[1].policy.limits.usd == 99.0
+    fleet_again, file_again = written(tmp_path, again)
+    assert fleet_again == fleet
+    assert file_again.policy.limits.usd == 99.0
+    assert file_again.policy.patience == patience
+    assert file_again.azure == file.azure
 
 
 @pytest.mark.parametrize(("text", "years"), [("", 1), ("2024", 1), ("2017-2025", 9)])
