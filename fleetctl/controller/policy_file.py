@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import structlog
 
@@ -14,16 +15,19 @@ log = structlog.get_logger()
 
 REREAD = "fleet file read again"
 IGNORED = "fleet file ignored"
+POOLS_IGNORED = "changed pools ignored"
 
 
 class PolicyFile:
-    """Reads the file again when it was written. A file with a mistake changes nothing, and is told once."""
+    """Reads the file again when it was written. A file with a mistake changes nothing, and is told once; other pools
+    wait for another controller, since this one looks only where its own are."""
 
     def __init__(self, first: FleetFile, read: Callable[[], FleetFile]) -> None:
         self._read = read
         self._path = first.path
         self._pools = first.policy.pools
         self._policy = first.policy
+        self._written = (0, 0)
         self._written = self._stamp()
 
     def __call__(self) -> Policy:
@@ -41,14 +45,14 @@ class PolicyFile:
             log.warning(IGNORED, reason=str(error))
             return
         if policy.pools != self._pools:
-            log.warning(IGNORED, reason="its pools changed: start `fleetctl watch` again for them")
-            return
+            log.warning(POOLS_IGNORED, reason="start `fleetctl watch` again for them")
         log.info(REREAD, limits=str(policy.limits))
-        self._policy = policy
+        self._policy = replace(policy, pools=self._pools)
 
     def _stamp(self) -> tuple[int, int]:
+        """Nanoseconds of its last change, and bytes."""
         try:
             found = self._path.stat()
         except OSError:
-            return self._written if hasattr(self, "_written") else (0, 0)  # being replaced at this moment
+            return self._written  # being replaced at this moment
         return found.st_mtime_ns, found.st_size
