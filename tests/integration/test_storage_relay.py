@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 import uuid
 from dataclasses import replace
@@ -185,8 +186,8 @@ def test_a_bad_day_ends_by_itself(relay, store):
 def test_a_large_upload_and_copy_pass_through_in_little_memory(relay, store, tmp_path):
     (process,) = [
         child
-        for child in psutil.Process().children(recursive=True)
-        if "laptop_cloud.storage_relay" in child.cmdline()
+        for child in psutil.process_iter(["ppid", "cmdline"])
+        if child.info["ppid"] == os.getpid() and "laptop_cloud.storage_relay" in (child.info["cmdline"] or ())
     ]
     before = process.memory_info().rss
     source = tmp_path / "big"
