@@ -205,11 +205,10 @@ def test_a_process_that_cannot_be_watched_is_not_left_behind(monkeypatch):
         raise OSError("too many open files")
 
     before = {child.pid for child in psutil.Process().children()}
+    slot = Slot(0, tuple(os.sched_getaffinity(0)), 10**9)
     monkeypatch.setattr(os, "pidfd_open", too_many)
     with pytest.raises(OSError, match="too many"):
-        start_slot(
-            Slot(0, tuple(os.sched_getaffinity(0)), 10**9), [sys.executable, "-c", LISTENING], os.environ
-        )
+        start_slot(slot, [sys.executable, "-c", LISTENING], os.environ)
     assert {child.pid for child in psutil.Process().children()} <= before
 
 
