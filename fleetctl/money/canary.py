@@ -34,7 +34,7 @@ class Canary:
 
 
 def read_canary(store: BlobStore, job: Job, connections: int) -> Canary:
-    """BadInput when the job has made too few tiles to say anything."""
+    """BadInput when the job has inferred too few tiles to say anything; empty ones take no time worth telling."""
     history = gather_history(store, job)
     facts = [
         read_facts(record.done, record.outcome, commit.written)
@@ -42,7 +42,9 @@ def read_canary(store: BlobStore, job: Job, connections: int) -> Canary:
     ]
     own = [fact for fact in facts if fact.job == job.id and INFER in fact.stage_seconds]
     if len(own) < FEW_TILES:
-        raise BadInput(f"{job.id} has made {len(own)} tiles so far, {FEW_TILES} are needed to say something")
+        raise BadInput(
+            f"{job.id} has inferred {len(own)} tiles so far, {FEW_TILES} are needed to say something"
+        )
     source = f"{len(own)} tiles of {job.id}"
     return Canary(
         tiles_left=len(history.asked) - len(history.commits) - len(history.poison),

@@ -36,5 +36,5 @@ def test_of_workers_with_one_tile_each_the_inference_alone_counts():
 def test_too_few_tiles_say_nothing():
     campaign = Campaign(CELLS)
     campaign.commit(CELLS[0])
-    with pytest.raises(BadInput, match="made 1 tiles so far, 3 are needed"):
+    with pytest.raises(BadInput, match="inferred 1 tiles so far, 3 are needed"):
         read_canary(campaign.store, campaign.job, 2)
