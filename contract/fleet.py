@@ -210,11 +210,16 @@ def _check(values: Mapping[str, str]) -> list[tuple[str, str]]:
 def _read_running(path: Path, *, asked: bool) -> Fleet:
     """The laptop cloud whose process still lives."""
     ways = "start one here with `make laptop`, or choose a fleet with --fleet NAME or FLEET=NAME"
-    if not path.is_file():
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        pid = int(content.pop("pid", 0))
+    except FileNotFoundError:
         what = "the laptop cloud does not run" if asked else "no fleet is chosen and no laptop cloud runs"
-        raise BadInput(f"{what}: {ways}")
-    content = tomllib.loads(path.read_text(encoding="utf-8"))
-    pid = int(content.pop("pid", 0))
+        raise BadInput(f"{what}: {ways}") from None
+    except (OSError, TypeError, ValueError) as error:
+        raise BadInput(
+            f"{path} is not what a laptop cloud writes ({error}): delete it, then {ways}"
+        ) from error
     if not _is_alive(pid):
         raise BadInput(f"the laptop cloud of {path} has ended (process {pid} is gone): {ways}")
     return parse_fleet(content, str(path))

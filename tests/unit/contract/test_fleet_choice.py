@@ -72,3 +72,13 @@ def test_all_that_is_wrong_with_a_fleet_file_is_told_at_once_with_its_lines(fold
         f"{path}, line 2: kind 'aws' is neither azure nor laptop",
         f"{path}, line 6: queue_url 'https://[a.queue.core.windows.net' is no web address",
     ]
+
+
+@pytest.mark.parametrize("content", [b'name = "x', b'pid = "many"', b"pid = []", b"\xff\xfe"])
+def test_a_damaged_note_of_a_laptop_cloud_is_said_with_what_to_do(tmp_path, content):
+    (tmp_path / ".laptop").mkdir()
+    (tmp_path / ".laptop" / "running.toml").write_bytes(content)
+    with pytest.raises(
+        BadInput, match=r"is not what a laptop cloud writes .*: delete it, then start one here"
+    ):
+        choose_fleet(None, {}, tmp_path)
