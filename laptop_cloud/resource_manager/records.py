@@ -77,7 +77,7 @@ class Machine:
 
     @property
     def is_spot(self) -> bool:
-        return bool(self.model.get("priority", "Regular") == "Spot")
+        return bool(self.model.get("priority", "Regular") != "Regular")  # Low is its older name
 
     @property
     def is_deleted_when_evicted(self) -> bool:

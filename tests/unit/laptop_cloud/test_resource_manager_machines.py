@@ -167,6 +167,13 @@ def test_a_notice_that_is_over_when_the_cloud_has_ended_takes_nobody(rig):
     assert rig.world.machines["a-0001"].power == "running"
 
 
+def test_the_older_name_of_spot_means_the_same(rig):
+    rig.put("a-0001", body("a-0001", priority="Low"))
+    rig.wait(60)
+    assert rig.compute.at_risk() == ["a-0001"]
+    assert [u.used for u in rig.compute.quotas.usages("westeurope") if u.name == "lowPriorityCores"] == [2]
+
+
 def test_nobody_evicts_what_is_not_spot_or_does_not_run(rig):
     rig.put("c-0001", regular("c-0001"))
     rig.wait(60)
