@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fleetctl.controller.policy import Offer, Route
+from fleetctl.controller.rules.charge import DISK_USD_PER_HOUR
 from fleetctl.money.figures import Basis, Figure, assumed
 from fleetctl.money.knowledge import Knowledge
 
@@ -47,7 +48,7 @@ class World:
     idle_seconds: Figure = field(default_factory=lambda: assumed(300.0, "the fleet's idle grace"))
     """Of each machine after its last tile."""
     disk_usd_per_hour: Figure = field(
-        default_factory=lambda: assumed(4.80 / 730, "64 GB standard SSD, list price of East US")
+        default_factory=lambda: assumed(DISK_USD_PER_HOUR, "64 GB standard SSD, list price of East US")
     )
     handover_usd_per_gb: Figure = field(
         default_factory=lambda: assumed(0.087, "to the internet, list price, first 10 TB")
