@@ -27,7 +27,7 @@ from laptop_cloud.machines.vm import LaptopVm
 REFUSED_SECONDS = 600.0
 """Of the cloud."""
 MOST_REFUSED = 12
-"""Six probes, a hundred seconds of the cloud apart, and those that asked before the eviction showed as one of many."""
+"""Five probes, two minutes of the cloud apart, and those that asked before the eviction showed as one of many."""
 KILLS = 3
 EVICTION_TURN = 1
 MOST_SECONDS_ALIVE = 4.0
