@@ -40,10 +40,10 @@ def _is_free(store: BlobStore, name: str, record: bytes) -> bool:
         store.create(name, record)
     except AlreadyExists:
         try:
-            found = store.info(name)
-            if (store.now() - found.modified).total_seconds() < WINDOW_SECONDS:
-                return False
-            store.replace(name, record, if_etag=found.etag)
+            found = store.read(name)
+            if (store.now() - found.info.modified).total_seconds() < WINDOW_SECONDS:
+                return found.data == record  # ours: the answer to a first try was lost
+            store.replace(name, record, if_etag=found.info.etag)
         except (Changed, NotFound):
             return False  # somebody took it at this moment
     return True

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from consumer.harms import WINDOW_SECONDS, may_be_worker
-from contract.errors import GiveUp, NotAllowed, StorageError, StorageUnavailable, WorkerUnfit
+from contract.errors import AlreadyExists, GiveUp, NotAllowed, StorageError, StorageUnavailable, WorkerUnfit
 from contract.outcomes import Cause
 from contract.tile_id import GridCell
 from contract.tile_message import decode_message
@@ -175,6 +175,22 @@ def test_workers_that_fall_at_the_same_moment_are_counted_one_after_the_other(wo
     assert may_be_worker(store, "d", "w")
     assert answers == [True]
     assert not may_be_worker(store, "d", "third")
+
+
+def test_a_worker_that_hears_of_its_fall_at_the_second_try_is_counted_once(world):
+    lost = []
+
+    def lose_an_answer(when, operation, name):
+        if (when, operation) == ("after", "create") and not lost:
+            lost.append(name)
+            with pytest.raises(AlreadyExists):  # the adapter's own second try
+                world.store.create(name, world.store.read(name).data)
+            raise AlreadyExists(name)
+
+    store = StepWorker(world, "w", lose_an_answer).parts.receive.store
+    assert may_be_worker(store, "d", "w")
+    assert len(lost) == 1
+    assert [may_be_worker(world.store, "d", worker) for worker in ("second", "third")] == [True, False]
 
 
 @pytest.mark.parametrize("answer", [StorageUnavailable("away"), NotAllowed("403"), StorageError("400")])
