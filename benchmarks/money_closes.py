@@ -13,6 +13,7 @@ import argparse
 import contextlib
 import os
 import random
+import shutil
 import sys
 import threading
 from collections.abc import Iterator
@@ -150,6 +151,7 @@ def main() -> None:
         scene = Scene(options.seed, chance, started.storage, started.emulator, folder, started.stop)
         seconds_between = options.minutes * 60 / (options.evictions + 1)
         compared = play(scene, options.machines, options.evictions, seconds_between=seconds_between)
+        shutil.rmtree(folder, ignore_errors=True)
     print(compared)
     sys.exit(0 if compared.is_closed else 1)
 
