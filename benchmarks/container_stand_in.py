@@ -211,7 +211,12 @@ class _Handler(BaseHTTPRequestHandler):
         self, status: int, body: bytes, headers: dict[str, str], *, length: int | None = None
     ) -> None:
         self.send_response(status)
-        usual = {"Content-Type": "application/xml", "Last-Modified": DATE, "ETag": '"0x8DE0123456789AB"'}
+        usual = {
+            "x-ms-request-id": "1",
+            "Content-Type": "application/xml",
+            "Last-Modified": DATE,
+            "ETag": '"0x8DE0123456789AB"',
+        }
         for key, value in {**usual, **headers, "Content-Length": str(length or len(body))}.items():
             self.send_header(key, value)
         self.end_headers()

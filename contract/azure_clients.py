@@ -28,6 +28,7 @@ from azure.storage.queue import ExponentialRetry as QueueRetry
 from azure.storage.queue import QueueClient
 from requests.adapters import HTTPAdapter
 
+from contract.broken_connection import OtherService
 from contract.errors import BadInput
 from contract.fleet import Fleet
 
@@ -46,6 +47,10 @@ RETRIES = 3
 FIRST_BACKOFF_SECONDS = 0.3
 RETRY_BUDGET_SECONDS = 10.0  # no retry begins later than this after the call began
 MIB = 1024 * 1024
+SERVICE_HEADER = "x-ms-request-id"
+"""On every answer of the service."""
+BELIEVED_STATUSES = frozenset({*range(200, 300), 404})
+"""They tell what is there; the others are trouble, whoever sent them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +128,9 @@ class _ShortQueueRetries(_ShortRetries, QueueRetry):
     """For the queue service."""
 
 
-class _ClockedTransport(RequestsTransport):  # type: ignore[misc]
-    """The SDK's transport, telling a clock the date of each answer."""
+class _CheckedTransport(RequestsTransport):  # type: ignore[misc]
+    """The SDK's transport, telling a clock the date of each answer, and deaf to anything but a storage service:
+    a proxy's page must neither be an empty queue nor a missing blob."""
 
     def __init__(self, clock: StoreClock, session: requests.Session) -> None:
         super().__init__(
@@ -137,6 +143,8 @@ class _ClockedTransport(RequestsTransport):  # type: ignore[misc]
 
     def send(self, request: Any, **kwargs: Any) -> Any:
         response = super().send(request, **kwargs)
+        if SERVICE_HEADER not in response.headers and response.status_code in BELIEVED_STATUSES:
+            raise OtherService(request)  # not one of the SDK's errors: those it would try again
         self._clock.saw(response.headers)
         return response
 
@@ -152,7 +160,7 @@ class AzureClients:
         for scheme in ("http://", "https://"):
             session.mount(scheme, HTTPAdapter(pool_maxsize=connections))
         session.trust_env = False
-        self._transport = _ClockedTransport(self.clock, session)
+        self._transport = _CheckedTransport(self.clock, session)
 
     def container(self, **limits: Any) -> ContainerClient:
         """The container's client; `limits` are the SDK's own transfer sizes, in bytes."""

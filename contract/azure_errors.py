@@ -13,7 +13,7 @@ from azure.core.exceptions import (
     ServiceResponseError,
 )
 
-from contract.broken_connection import MAX_REASON_CHARACTERS, broken_connection
+from contract.broken_connection import MAX_REASON_CHARACTERS, OtherService, broken_connection
 from contract.errors import (
     AlreadyExists,
     Changed,
@@ -56,6 +56,8 @@ def translated(action: str, target: str) -> Iterator[None]:
         yield
     except AzureError as error:
         raise _translation(error, action, target) from error
+    except OtherService as error:
+        raise StorageUnavailable(f"{action} {target}: {broken_connection(error)}") from error
 
 
 def _translation(error: AzureError, action: str, target: str) -> TilefleetError:

@@ -8,8 +8,21 @@ from collections.abc import Iterator
 from http.client import BadStatusLine, IncompleteRead, RemoteDisconnected
 from urllib.parse import urlsplit
 
+
+class OtherService(ConnectionError):
+    """Something answered, but not the service that was asked: a proxy's page, say. `request` has its `url`."""
+
+    def __init__(self, request: object) -> None:
+        super().__init__("not the service that was asked")
+        self.request = request
+
+
 # The first that fits counts: several of these are kinds of those further down.
 _WORDS: tuple[tuple[type[BaseException], str], ...] = (
+    (
+        OtherService,
+        "{host} does not answer as a storage service; check its address, and for a proxy before it",
+    ),
     (socket.gaierror, "{host} has no address here; check its name and this machine's network"),
     (ConnectionRefusedError, "{host} refuses connections; check that it runs, and its address"),
     (

@@ -10,14 +10,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any
-from urllib.parse import urlsplit
 from xml.etree.ElementTree import Element
 
 from azure.core import MatchConditions
 from azure.core.exceptions import HttpResponseError, ResourceExistsError
 from azure.core.pipeline.policies import ContentDecodePolicy
 from azure.storage.blob import BlobClient, BlobLeaseClient, BlobProperties, ContentSettings
-from azure.storage.blob import StorageStreamDownloader as Download
 
 from contract.azure_clients import MIB, AzureClients
 from contract.azure_errors import error_code, translated
@@ -101,7 +99,7 @@ class AzureBlobStore:
 
     def read(self, name: str, *, max_bytes: int = SMALL_BLOB_BYTES) -> Blob:
         with translated("reading", name):
-            download = _opened(self._records.get_blob_client(name))
+            download = self._records.get_blob_client(name).download_blob(encoding=None)
             if download.size > max_bytes:
                 raise ValueError(f"{name} has {download.size} bytes, at most {max_bytes} were expected")
             return Blob(download.readall(), _info(download.properties))
@@ -109,7 +107,9 @@ class AzureBlobStore:
     def read_from(self, name: str, offset: int, *, max_bytes: int = SMALL_BLOB_BYTES) -> bytes:
         with translated("reading", name):
             try:
-                download = _opened(self._records.get_blob_client(name), offset=offset, length=max_bytes)
+                download = self._records.get_blob_client(name).download_blob(
+                    offset=offset, length=max_bytes, encoding=None
+                )
                 return download.readall()
             except HttpResponseError as error:
                 if error.status_code == 416:  # the offset is the end
@@ -120,7 +120,9 @@ class AzureBlobStore:
         with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as part:
             try:
                 with translated("downloading", name):
-                    download = _opened(self._files.get_blob_client(name), max_concurrency=TRANSFER_THREADS)
+                    download = self._files.get_blob_client(name).download_blob(
+                        max_concurrency=TRANSFER_THREADS, encoding=None
+                    )
                     download.readinto(part)
                 part.close()
                 info = _info(download.properties)
@@ -251,17 +253,6 @@ def _over(target_etag: str | None) -> dict[str, Any]:
     if target_etag is None:
         return {}
     return _only_if(target_etag) if target_etag != NO_BLOB else {"match_condition": MatchConditions.IfMissing}
-
-
-def _opened(client: BlobClient, **options: Any) -> Download[bytes]:
-    """The blob's bytes, still to be read; `options` are the SDK's own."""
-    try:
-        return client.download_blob(encoding=None, **options)
-    except ValueError as error:  # the answer lacks a header that the service always sends
-        raise StorageUnavailable(
-            f"reading {client.blob_name}: {urlsplit(client.url).netloc} does not answer as a blob service; "
-            "check its address"
-        ) from error
 
 
 def _create_append_blob(client: BlobClient) -> None:

@@ -41,6 +41,7 @@ class Scripted:
 
     def __init__(self):
         self.answers = []
+        self.headers = {"Content-Type": "application/xml", "x-ms-request-id": "1"}
         self.requests = []
         script = self
 
@@ -56,12 +57,14 @@ class Scripted:
                     return
                 status, body = answer
                 self.send_response(status)
-                self.send_header("Content-Type", "application/xml")
+                for name, value in script.headers.items():
+                    self.send_header(name, value)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
-                self.wfile.write(body)
+                if self.command != "HEAD":
+                    self.wfile.write(body)
 
-            do_GET = do_PUT = do_POST = answer  # noqa: N815 - the names that http.server looks for
+            do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = answer  # noqa: N815 - the names that http.server looks for
 
             def log_message(self, *_args):
                 pass
@@ -128,18 +131,25 @@ def test_an_answer_that_is_no_xml_is_unavailable_and_not_an_empty_queue(service)
         AzureTileQueue(service.clients, "tiles").receive(1, 60)
 
 
-def test_an_address_where_no_blob_service_answers_is_named(service, tmp_path):
-    store = AzureBlobStore(service.clients)
+@pytest.mark.parametrize("status", [200, 404])
+@pytest.mark.parametrize("kind", ["text/html", "application/xml"])
+def test_a_page_of_a_proxy_is_no_answer_of_the_storage(service, tmp_path, status, kind):
+    service.headers = {"Content-Type": kind}
+    store, queue = AzureBlobStore(service.clients), AzureTileQueue(service.clients, "tiles")
     looks = [
         lambda: store.read("a"),
         lambda: store.read_from("a", 0),
         lambda: store.download("a", tmp_path / "a"),
+        lambda: store.info("a"),
+        lambda: list(store.listing("")),
+        lambda: list(store.names("")),
+        lambda: store.delete("a"),
+        queue.depth,
+        lambda: queue.receive(1, 60),
     ]
     for look in looks:
-        service.answers = [(200, b"<html>welcome</html>")]
-        with pytest.raises(
-            StorageUnavailable, match=r"reading a: 127.0.0.1:\d+ does not answer as a blob service"
-        ):
+        service.answers = [(status, b"<html>welcome</html>")]
+        with pytest.raises(StorageUnavailable, match=r"127.0.0.1:\d+ does not answer as a storage service"):
             look()
     assert list(tmp_path.iterdir()) == []
 

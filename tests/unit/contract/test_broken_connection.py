@@ -13,7 +13,10 @@ from contract.blob_stores.azure import AzureBlobStore
 from contract.broken_connection import broken_connection
 from contract.errors import StorageUnavailable
 
-HALF_AN_ANSWER = b"HTTP/1.1 206 OK\r\nContent-Length: 100\r\nContent-Range: bytes 0-99/100\r\n\r\nabc"
+HALF_AN_ANSWER = (
+    b"HTTP/1.1 206 OK\r\nx-ms-request-id: 1\r\nContent-Length: 100\r\n"
+    b"Content-Range: bytes 0-99/100\r\n\r\nabc"
+)
 
 
 @pytest.fixture
