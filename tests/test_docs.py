@@ -13,6 +13,8 @@ import pytest
 from typer.core import TyperCommand, TyperGroup
 
 from contract.environment import SHARED
+from contract.fleet import read_fleet_file
+from fleetctl.fleet_file import read_operator_file
 
 REPOSITORY = Path(__file__).parents[1]
 README = REPOSITORY / "README.md"
@@ -117,6 +119,15 @@ def test_each_step_of_a_tiles_way_is_a_file_or_folder():
         and not (REPOSITORY / step).is_file()
     ]
     assert missing == []
+
+
+@with_readme
+def test_the_fleet_file_of_the_readme_is_one_that_the_programs_read(tmp_path):
+    shown = re.search(r"```toml\n(.*?)```", README.read_text(), re.DOTALL)
+    assert shown is not None, "the README shows a fleet file"
+    path = tmp_path / "uk-fleet.toml"
+    path.write_text(shown.group(1))
+    assert read_operator_file(path, read_fleet_file(path).name).policy.pools
 
 
 @pytest.mark.parametrize("page", PAGES, ids=page_name)
