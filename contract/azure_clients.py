@@ -21,7 +21,6 @@ from urllib.parse import urlsplit
 import requests
 from azure.core.credentials import TokenCredential
 from azure.core.pipeline.transport import RequestsTransport
-from azure.identity import DefaultAzureCredential
 from azure.storage.blob import ContainerClient
 from azure.storage.blob import ExponentialRetry as BlobRetry
 from azure.storage.queue import ExponentialRetry as QueueRetry
@@ -70,8 +69,14 @@ def storage_endpoints(fleet: Fleet) -> StorageEndpoints:
     (on a virtual machine: its managed identity)."""
     credential: TokenCredential | str = fleet.storage_key
     if not credential:
-        credential = EMULATOR_ACCOUNT_KEY if is_loopback(fleet.blob_url) else DefaultAzureCredential()
+        credential = EMULATOR_ACCOUNT_KEY if is_loopback(fleet.blob_url) else _whoever_is_logged_in()
     return StorageEndpoints(fleet.queue_url, fleet.blob_url, fleet.container, credential)
+
+
+def _whoever_is_logged_in() -> TokenCredential:
+    from azure.identity import DefaultAzureCredential  # noqa: PLC0415  with cryptography, for no laptop
+
+    return DefaultAzureCredential()
 
 
 class StoreClock:

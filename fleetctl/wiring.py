@@ -11,14 +11,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from contract.azure_clients import AzureClients, is_loopback, storage_endpoints
 from contract.blob_store import BlobStore
-from contract.blob_stores.azure import AzureBlobStore
 from contract.errors import BadInput
 from contract.fleet import Fleet, choose_fleet, chosen_name, fleet_path
 from contract.fleet_queues import FleetQueues
 from contract.queue_names import queue_names
-from contract.tile_queues.azure import AzureTileQueue
 from contract.toml_lines import place_of as place_of_key
 from fleetctl.cloud.place import place_of
 from fleetctl.controller.policy import Offer, Priority, Route
@@ -116,6 +113,7 @@ def price_book(settings: Settings, file: FleetFile | None = None) -> PriceBook:
 def _price_book(settings: Settings, path: Path = Path(), resource_manager_url: str = "") -> PriceBook:
     """Where the fleet file in `path` names a Resource Manager on this machine, the laptop cloud's, that one's list
     counts, and is kept beside the file."""
+    from contract.azure_clients import is_loopback  # noqa: PLC0415  with the SDK
     from fleetctl.money.first_figures import first_figures  # noqa: PLC0415  with its HTTP client, for few commands
     from fleetctl.money.price_book import PriceBook  # noqa: PLC0415
     from fleetctl.money.retail import RetailPrices  # noqa: PLC0415
@@ -170,12 +168,20 @@ def connect_world(named: str | None, fleet: Fleet, settings: Settings) -> World:
 
 def ensure_storage(fleet: Fleet, settings: Settings) -> None:
     """Make the fleet's container and queues unless they are there."""
+    from contract.azure_clients import AzureClients, storage_endpoints  # noqa: PLC0415  see `connect`
+    from contract.blob_stores.azure import AzureBlobStore  # noqa: PLC0415
+
     AzureBlobStore(AzureClients(storage_endpoints(fleet))).ensure()
     connect(fleet, settings).queues.ensure()
 
 
 def connect(fleet: Fleet, settings: Settings) -> Storage:
     """The fleet's storage; nothing is asked of it yet."""
+    # The SDK takes half a second to load, and `--help`, `drill` and a mistake in the words need no storage.
+    from contract.azure_clients import AzureClients, storage_endpoints  # noqa: PLC0415
+    from contract.blob_stores.azure import AzureBlobStore  # noqa: PLC0415
+    from contract.tile_queues.azure import AzureTileQueue  # noqa: PLC0415
+
     # Records and artifacts are read at the same time, while a listing goes on.
     clients = AzureClients(storage_endpoints(fleet), connections=2 * settings.connections + 2)
     names = queue_names(fleet.name)

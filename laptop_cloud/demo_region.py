@@ -6,8 +6,6 @@ import os
 from importlib.resources import as_file, files
 from pathlib import Path
 
-from laptop_cloud.scenes import SceneRecipe, land_over, make_year
-
 REGION = "Isle of Man"
 YEAR = 2024
 BBOX = (-4.9, 54.0, -4.2, 54.5)
@@ -18,6 +16,8 @@ SPACING_METRES = 50
 
 def demo_scenes(home: Path) -> Path:
     """The folder with the scenes, made at the first call (a progress bar says how long)."""
+    from laptop_cloud.scenes import SceneRecipe, land_over, make_year  # noqa: PLC0415  a second, for few commands
+
     with as_file(files("producer") / "data" / "boundaries.parquet") as boundaries:
         land = land_over(BBOX, boundaries)
     recipe = SceneRecipe(bbox=BBOX, year=YEAR, spacing_metres=SPACING_METRES, land_wkb=land)

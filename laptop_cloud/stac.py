@@ -14,7 +14,6 @@ from typing import Any
 
 from contract.errors import BadInput
 from laptop_cloud import processes
-from laptop_cloud.scenes.items import ITEM_FILE, collection
 
 
 @contextlib.contextmanager
@@ -40,6 +39,9 @@ def running(root: Path, imagery_url: str, work_folder: Path, *, port: int = 0) -
 
 def write_catalogue(root: Path, imagery_url: str, folder: Path) -> list[Path]:
     """A file per collection and one of all items, with absolute hrefs; BadInput when `root` has no scene."""
+    # What draws scenes takes half a second to load, and most laptop clouds of drills and tests have none.
+    from laptop_cloud.scenes.items import ITEM_FILE, collection  # noqa: PLC0415
+
     found = sorted(root.rglob(ITEM_FILE))
     if not found:
         raise BadInput(f"there are no scenes below {root}: make a year of them first")

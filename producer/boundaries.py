@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyogrio
 import shapely
 
 from contract.errors import BadInput
@@ -94,6 +93,8 @@ class Boundaries:
 
         For a tile's land mask: a reader asks for a bounding box and decodes only what is near.
         """
+        import pyogrio  # noqa: PLC0415  takes a second to load, and most enqueues find the land stored
+
         is_country = np.array([row["level"] == Kind.COUNTRY for row in self._rows])
         polygons = polygons_of(self._areas[is_country])
         written = BytesIO()

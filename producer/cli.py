@@ -17,7 +17,6 @@ from contract.errors import BadInput, StorageError
 from contract.fleet import Fleet
 from contract.second_attempt import DEFAULT_SECOND_ATTEMPTS
 from producer import wiring
-from producer.asking import Options
 from producer.exit_codes import ExitCode
 
 app = typer.Typer(
@@ -137,6 +136,7 @@ def enqueue(
 
     Example: producer enqueue UK --year 2024 --set model=v2-nano
     """
+    from producer.asking import Options
     from producer.request import Request, run_request
 
     settings = wiring.load_settings()

@@ -14,11 +14,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-import pyogrio
 import pyproj
 import shapely
 from numpy.typing import NDArray
-from pyogrio.errors import DataLayerError, DataSourceError
 from pyproj.exceptions import CRSError
 
 from contract.errors import BadInput
@@ -68,24 +66,32 @@ def read_layers(path: Path) -> list[Layer]:
         raise BadInput(f"{path} has {size} bytes, more than the {MAX_FILE_BYTES} that are read: simplify it")
     if path.suffix.lower() in PARQUET_SUFFIXES:
         return [_read_geoparquet(path)]
+    return _read_ogr_layers(path)
+
+
+def _read_ogr_layers(path: Path) -> list[Layer]:
+    # It brings GDAL and, where they are installed, geopandas and pandas: a second that the shipped file needs not.
+    import pyogrio  # noqa: PLC0415
+    from pyogrio.errors import DataLayerError, DataSourceError  # noqa: PLC0415
+
+    def read(name: str) -> Layer:
+        about, _, geometries, columns = pyogrio.raw.read(source, layer=name, force_2d=True)
+        fields = {field.lower(): values for field, values in zip(about["fields"], columns, strict=True)}
+        return Layer(shapely.from_wkb(geometries, on_invalid="fix"), fields, about["crs"])
+
     source = f"/vsizip/{path}" if path.suffix.lower() == ".zip" else str(path)
     try:
         names = [name for name, geometry_type in pyogrio.list_layers(source) if geometry_type is not None]
-        return [_read_ogr_layer(source, name) for name in names]
+        return [read(name) for name in names]
     except (DataSourceError, DataLayerError, UnicodeDecodeError) as error:
         reason = str(error).partition(";")[0]
         raise BadInput(f"{path} is no vector file that GDAL can read: {reason}") from error
 
 
-def _read_ogr_layer(source: str, name: str) -> Layer:
-    about, _, geometries, columns = pyogrio.raw.read(source, layer=name, force_2d=True)
-    fields = {field.lower(): values for field, values in zip(about["fields"], columns, strict=True)}
-    return Layer(shapely.from_wkb(geometries, on_invalid="fix"), fields, about["crs"])
-
-
 def _read_geoparquet(path: Path) -> Layer:
     try:
-        table = pq.read_table(path)
+        with pq.ParquetFile(path) as file:  # not read_table: that loads pyarrow.dataset, and so pandas
+            table = file.read()
         geo = json.loads((table.schema.metadata or {})[b"geo"])
         primary = geo["primary_column"]
         about = geo["columns"][primary]

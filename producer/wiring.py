@@ -6,16 +6,15 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from contract.azure_clients import AzureClients, storage_endpoints
-from contract.blob_stores.azure import AzureBlobStore
 from contract.fleet import Fleet, choose_fleet
 from contract.fleet_queues import FleetQueues
 from contract.queue_names import queue_names
-from contract.tile_queues.azure import AzureTileQueue
-from producer.bulk_queue import Authority, BulkTileQueue, SenderPool
-from producer.enqueue import Storage
 from producer.settings import Settings
+
+if TYPE_CHECKING:
+    from producer.enqueue import Storage
 
 
 def load_settings() -> Settings:
@@ -31,6 +30,13 @@ def load_fleet(named: str | None) -> Fleet:
 @contextmanager
 def connected(fleet: Fleet, settings: Settings) -> Iterator[Storage]:
     """The fleet's storage; nothing is asked of it yet. The sending processes end with the block."""
+    # The SDK takes half a second to load, which `tiles` and a mistake in the words need not.
+    from contract.azure_clients import AzureClients, storage_endpoints  # noqa: PLC0415
+    from contract.blob_stores.azure import AzureBlobStore  # noqa: PLC0415
+    from contract.tile_queues.azure import AzureTileQueue  # noqa: PLC0415
+    from producer.bulk_queue import Authority, BulkTileQueue, SenderPool  # noqa: PLC0415
+    from producer.enqueue import Storage  # noqa: PLC0415
+
     endpoints = storage_endpoints(fleet)
     clients = AzureClients(endpoints)
     names = queue_names(fleet.name)
