@@ -21,7 +21,7 @@ PROGRAMS = ("producer", "consumer", "fleetctl")
 
 SHARED_MEANINGS = {
     FLEET_VARIABLE: "Name of the fleet that is meant, of `fleets/<name>.toml`; `--fleet` wins over it. "
-    "Without either, the laptop cloud that runs here.",
+    "Without either, the one that `fleetctl use` chose in this folder, or the laptop cloud that runs here.",
     "TILEFLEET_BOUNDARIES": "Boundaries file with map units that names are looked up in, instead of the "
     "shipped one; `producer --boundaries` wins over it.",
     "TILEFLEET_LAPTOP": "Folder of the laptop cloud; default: `.laptop` where the command is typed.",
@@ -37,8 +37,9 @@ Written by `make reference` from the programs' settings classes; a test fails wh
 
 Settings are environment variables, read once when a program starts. All that is wrong with them is reported
 at once, with exit status 2, and a variable that begins with `TILEFLEET_` and is not listed here is taken for
-a typing error. Options of the command line win over variables. Addresses of queues, blobs and imagery are
-not settings: they belong to a fleet file, `fleets/<name>.toml`.
+a typing error. An empty variable is not set, but for those of fleetctl that say what it means. Options of the
+command line win over variables. Addresses of queues, blobs and imagery are not settings: they belong to a fleet
+file, `fleets/<name>.toml`.
 """
 
 
