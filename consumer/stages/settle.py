@@ -16,7 +16,7 @@ import structlog
 
 from consumer.blame import classify, describe
 from consumer.checkpoints.keep import Checkpoints
-from consumer.job_watch import PAUSED_JOB_SECONDS, JobCancelled, JobHeld
+from consumer.job_watch import JobCancelled, JobHeld
 from consumer.lease import LeaseKeeper
 from consumer.outcome import Decision, Drop, Poison, Return, judge, moved
 from consumer.patience import Patience
@@ -193,7 +193,7 @@ class SettleStage:
             is_opened=work.recipe is not None,
         )
         if isinstance(error, JobHeld) and isinstance(decision, Return):
-            decision = replace(decision, pause_seconds=PAUSED_JOB_SECONDS, to_urgent=False)
+            decision = replace(decision, pause_seconds=error.hidden_seconds, to_urgent=False)
         if isinstance(decision, Return) and decision.cause in _INTERRUPTED:
             # While the lease is still renewed, and before anybody can see the message that hints at it.
             decision = replace(decision, message=self.checkpoints.hand_over(work, decision.message))

@@ -12,13 +12,12 @@ from dataclasses import dataclass
 
 import structlog
 
-from consumer.job_watch import PAUSED_JOB_SECONDS, JobWatch
+from consumer.job_watch import JobCancelled, JobHeld, JobWatch
 from consumer.outcome import returned
 from consumer.report import Reporter
 from contract import log_lines
 from contract.errors import GiveUp, LeaseLost, StorageError
 from contract.fleet_queues import FleetQueues
-from contract.job import JobState
 from contract.outcomes import Cause
 from contract.tile_message import TileMessage
 from contract.tile_queue import Received
@@ -53,13 +52,13 @@ class TurnAway:
     def judge(self, held: Received, message: TileMessage) -> Parting | None:
         """How the message goes because of its job; None: it stays."""
         try:
-            state = self.jobs.state(message.job)
+            self.jobs.check(message.job)
+        except JobCancelled as end:
+            return Parting(held, message, None, str(end))
+        except JobHeld as end:
+            return Parting(held, message, end.hidden_seconds, str(end))
         except (StorageError, GiveUp):
             return None  # whoever downloads the tile looks again, and can say what is wrong
-        if state is JobState.CANCELLED:
-            return Parting(held, message, None, f"job {message.job} is cancelled")
-        if state is JobState.PAUSED:
-            return Parting(held, message, PAUSED_JOB_SECONDS, f"job {message.job} is paused")
         return None
 
     def part(self, partings: Sequence[Parting]) -> None:

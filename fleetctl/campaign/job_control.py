@@ -48,7 +48,7 @@ CHANGES: Mapping[str, Change] = MappingProxyType(
                 "resume",
                 JobState.RUNNING,
                 frozenset({JobState.PAUSED}),
-                "tiles that a worker has met meanwhile come back within ten minutes",
+                "tiles that a worker has met meanwhile come back within the time that the pause took, or ten minutes",
             ),
             Change(
                 "cancel",

@@ -89,12 +89,26 @@ def test_a_paused_jobs_tiles_are_hidden_uncharged_by_one_update_each(world):
         assert worker.receive(8) == []
     assert requests.names["renew"] == 20
     assert requests.names["complete"] == 0
-    world.now += 599
+    world.now += 29
     assert worker.receive(8) == []
     world.set_state(job, JobState.RUNNING)
     world.now += 2
     works = StepWorker(world, "next").receive(8)
     assert [(work.message.tries, work.message.fruitless) for work in works] == [({}, 0)] * 8
+
+
+@pytest.mark.parametrize(("paused_seconds", "hidden_seconds"), [(0, 30), (200, 200), (86400, 600)])
+def test_a_paused_jobs_tiles_are_hidden_for_as_long_as_the_pause_has_lasted_within_bounds(
+    world, paused_seconds, hidden_seconds
+):
+    job = world.ask(state=JobState.PAUSED)
+    world.now += paused_seconds
+    assert StepWorker(world, "w").receive() == []
+    world.set_state(job, JobState.RUNNING)
+    world.now += hidden_seconds - 1
+    assert StepWorker(world, "early").receive() == []
+    world.now += 1
+    assert len(StepWorker(world, "next").receive()) == 1
 
 
 def test_a_pause_neither_charges_nor_forgives_a_death_before_it(world):
@@ -115,6 +129,7 @@ def test_a_pause_neither_charges_nor_forgives_a_death_before_it(world):
 @pytest.mark.parametrize("state", [JobState.CANCELLED, JobState.PAUSED])
 def test_trouble_with_one_message_leaves_that_one_to_its_lease(world, state):
     world.ask(*MANY[:10], state=state)
+    world.now += 600  # so that the others of a paused job stay away for longer than a lease
     failed = []
 
     def unlucky(when, operation, _name):

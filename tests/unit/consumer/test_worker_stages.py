@@ -114,7 +114,7 @@ def test_a_job_that_is_stopped_while_a_tile_downloads_is_not_inferred(world, sta
     if state is JobState.CANCELLED:
         assert world.depths() == (0, 0, 0)
     else:
-        assert waiting(world, 599) == []
+        assert waiting(world, 29) == []
         assert [message.tries for message in waiting(world, 2)] == [{}]
 
 
