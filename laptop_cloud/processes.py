@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import math
 import os
 import select
 import shutil
@@ -128,9 +129,16 @@ def ends_within(child: Child, seconds: float | None) -> bool:
     except ProcessLookupError:  # another thread has reaped it
         return True
     try:
-        return bool(select.select([handle], [], [], seconds)[0])
+        return has_ended_within(handle, seconds)
     finally:
         os.close(handle)
+
+
+def has_ended_within(handle: int, seconds: float | None = None) -> bool:
+    """Wait for the end of the process of a pidfd; None: however long that takes."""
+    poll = select.poll()  # unlike select, it takes descriptors above 1,023
+    poll.register(handle, select.POLLIN)
+    return bool(poll.poll(None if seconds is None else math.ceil(max(0.0, seconds) * 1000)))
 
 
 @contextlib.contextmanager

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-import select
 import signal
 import time
 from collections.abc import Iterable
 
 import psutil
+
+from laptop_cloud.processes import has_ended_within
 
 STANDSTILL_LIMIT_SECONDS = 5.0
 LOOK_SECONDS = 0.002
@@ -50,7 +51,7 @@ def kill(session: int) -> None:
     handles = [handle for pid in stopped if (handle := _open(pid)) is not None]
     _signal(stopped, signal.SIGKILL)
     for handle in handles:
-        select.select([handle], [], [])
+        has_ended_within(handle)
         os.close(handle)
 
 

@@ -1,5 +1,6 @@
+import fcntl
 import os
-import select
+import resource
 import signal
 import subprocess
 import sys
@@ -37,7 +38,7 @@ def has_ended(pid, limit_seconds=20):
     except ProcessLookupError:
         return True
     try:
-        return bool(select.select([handle], [], [], limit_seconds)[0])
+        return processes.has_ended_within(handle, limit_seconds)
     finally:
         os.close(handle)
 
@@ -60,6 +61,21 @@ def test_what_a_child_started_ends_with_it(tmp_path):
         grandchild = int((tmp_path / "child.log").read_text().split()[0])
         assert psutil.pid_exists(grandchild)
     assert has_ended(grandchild)
+
+
+def test_a_process_is_awaited_also_where_a_thousand_files_are_open(tmp_path):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    try:
+        with running_python(WAITS, tmp_path) as child:
+            low = os.pidfd_open(child.pid)
+            high = fcntl.fcntl(low, fcntl.F_DUPFD_CLOEXEC, 1500)
+            assert not processes.has_ended_within(high, 0)
+        assert processes.has_ended_within(high, 20)
+        os.close(low)
+        os.close(high)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_stopping_twice_is_harmless(tmp_path):
