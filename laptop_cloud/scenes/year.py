@@ -100,7 +100,10 @@ def _passes(recipe: SceneRecipe, mission: passes.Mission, count: int) -> list[Pa
 
 def _make_all(scenes: list[_Scene], folder: Path, processes: int) -> None:
     columns = (TextColumn("synthetic scenes"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    progress = Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True))
+    console = Console(stderr=True)
+    if not console.is_terminal:  # the bar is written there once, at its end
+        console.print(f"drawing {len(scenes)} synthetic scenes, once: they stay in {folder}", soft_wrap=True)
+    progress = Progress(*columns, TimeRemainingColumn(), console=console)
     with progress:
         task = progress.add_task("", total=len(scenes))
         if processes == 0:

@@ -52,12 +52,13 @@ def test_files_are_tiled_and_say_where_they_lie(year):
                 assert file.nodata == (0 if file.dtypes[0] != "float32" else -32768)
 
 
-def test_a_second_run_makes_nothing_and_an_interrupted_one_goes_on(year):
+def test_a_second_run_makes_nothing_and_an_interrupted_one_goes_on(year, capsys):
     written = {path: path.stat().st_mtime_ns for path in year.rglob("*.tif")}
     lost = next(year.rglob("item.json")).parent
     (lost / "item.json").unlink()
     (lost / "vv.tif.4711.part").write_bytes(b"the beginning of a file")
     assert make_year(SMALL, year.parent, processes=0) == year
+    assert "drawing 1 synthetic scenes, once" in capsys.readouterr().err  # where no bar is seen
     again = {path: path.stat().st_mtime_ns for path in year.rglob("*.tif")}
     assert {path.parent for path in written if written[path] != again[path]} == {lost}
     assert not list(year.rglob("*.part"))
