@@ -42,7 +42,11 @@ def measure(laptop: cloud.LaptopCloud, name: str, download: float, infer: float,
 
 def main() -> None:
     home = laptop_folder(os.environ, Path.cwd()).absolute()
-    with tempfile.TemporaryDirectory() as data, cloud.running(home, Path(data) / "storage") as laptop:
+    with (
+        tempfile.TemporaryDirectory() as data,
+        cloud.sole(home),
+        cloud.running(home, Path(data) / "storage") as laptop,
+    ):
         for case in CASES:
             measure(laptop, *case)
 

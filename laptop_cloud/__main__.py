@@ -65,19 +65,19 @@ def up(
     ] = 1.0,
 ) -> None:
     """Run until Ctrl-C; what was stored is there again next time. Example: laptop-cloud up --vms 2"""
-    from laptop_cloud.cloud import Machines, refuse_second  # noqa: PLC0415
+    from laptop_cloud.cloud import Machines, sole  # noqa: PLC0415
     from laptop_cloud.demo_region import demo_scenes  # noqa: PLC0415
     from laptop_cloud.managed import STATE_FILE, ManagedPlan  # noqa: PLC0415
     from laptop_cloud.up import run_until_told  # noqa: PLC0415
 
     home = _home()
-    refuse_second(home)
     data = home / "data"
-    if fresh:
-        shutil.rmtree(data, ignore_errors=True)
-        (home / STATE_FILE).unlink(missing_ok=True)
-    plan = ManagedPlan(most_machines, speed)
-    run_until_told(home, data, scenes or demo_scenes(home), Machines(vms, slots), plan)
+    with sole(home):
+        if fresh:
+            shutil.rmtree(data, ignore_errors=True)
+            (home / STATE_FILE).unlink(missing_ok=True)
+        plan = ManagedPlan(most_machines, speed)
+        run_until_told(home, data, scenes or demo_scenes(home), Machines(vms, slots), plan)
 
 
 add_verbs(app)

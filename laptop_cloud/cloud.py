@@ -17,10 +17,10 @@ import psutil
 from contract.azure_clients import AzureClients, storage_endpoints
 from contract.blob_stores.azure import AzureBlobStore
 from contract.errors import BadInput
-from contract.fleet import LAPTOP_VARIABLE, RUNNING_FILE, Fleet, choose_fleet, running_toml
+from contract.fleet import LAPTOP_VARIABLE, RUNNING_FILE, Fleet, running_toml
 from contract.queue_names import queue_names
 from contract.tile_queues.azure import AzureTileQueue
-from laptop_cloud import azurite, imagery_server, processes, relay_control, stac
+from laptop_cloud import azurite, imagery_server, processes, relay_control, stac, turns
 from laptop_cloud.machines import room
 from laptop_cloud.machines.room import MachineRoom
 from laptop_cloud.machines.vm import VmSpec
@@ -28,6 +28,8 @@ from laptop_cloud.relay_control import RelayControl
 
 FLEET_NAME = "laptop"
 CONTAINER = "tilefleet"
+LOCK_FILE = "running.lock"
+"""Held from before anything is read or drawn until all has ended."""
 MEMORY_SHARE = 0.5
 """Of this machine's memory, for the tiles of all VMs together."""
 
@@ -61,11 +63,10 @@ class LaptopCloud:
 def running(
     home: Path, data: Path, *, scenes: Path | None = None, relay: bool = False
 ) -> Iterator[LaptopCloud]:
-    """Storage over `data` and, given a folder of scenes, imagery. BadInput when one runs already.
+    """Storage over `data` and, given a folder of scenes, imagery. For whoever is the folder's `sole` user.
 
     `relay`: everybody reaches the storage through one that can be told to misbehave.
     """
-    refuse_second(home)
     with contextlib.ExitStack() as stack:
         stack.enter_context(processes.unwinding_on_sigterm())
         endpoints = stack.enter_context(azurite.running(azurite.install(home), data))
@@ -122,13 +123,18 @@ def vm_environ(home: Path, count: int) -> dict[str, str]:
     }
 
 
-def refuse_second(home: Path) -> None:
-    """BadInput when one runs there already, whose files nobody else may touch."""
-    try:
-        choose_fleet("laptop", {LAPTOP_VARIABLE: str(home)}, Path.cwd())
-    except BadInput:
-        return
-    raise BadInput(f"a laptop cloud runs already in {home}: stop it first, or use it (it is found by itself)")
+@contextlib.contextmanager
+def sole(home: Path) -> Iterator[None]:
+    """Meanwhile no other one begins there, whose files these would be, too. BadInput when one has begun already."""
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(turns.alone(home / LOCK_FILE, is_patient=False))
+        except BlockingIOError:
+            raise BadInput(
+                f"a laptop cloud runs already in {home}, or is being started there: stop it first, or use it (once "
+                "it runs, it is found by itself)"
+            ) from None
+        yield
 
 
 def ensure_storage(fleet: Fleet) -> None:

@@ -61,7 +61,11 @@ class DemoFailed(TilefleetError):
 
 def run_demo(home: Path) -> None:
     """Process the island and leave a picture of it; everything that was started is ended."""
-    cloud.refuse_second(home)
+    with cloud.sole(home):
+        _run(home)
+
+
+def _run(home: Path) -> None:
     scenes = demo_scenes(home)
     data = home / "demo-data"
     shutil.rmtree(data, ignore_errors=True)  # a fresh island each time: the scenes and programs stay
