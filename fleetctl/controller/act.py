@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from contract.errors import StorageError
 from fleetctl.cloud.machines import Machines, NewVm, Refusal, Refused
 from fleetctl.controller.actions import Action, Verb
-from fleetctl.controller.learn import STARTS
+from fleetctl.controller.learn import CLOSES, STARTS
 from fleetctl.controller.policy import Offer
 
 PARALLEL_CALLS = 16
@@ -38,18 +38,18 @@ class Hands:
     ) -> list[tuple[Action, Refused]]:
         """Do them all, several at a time; returns those that were refused.
 
-        Of the starts in one offer the first goes ahead alone, and once one finds no room the others are put off: a
-        hundred machines must not be told one after the other what the first was told.
+        Of the starts in one offer the first goes ahead alone, and once one finds no room, or something that a person
+        must mend, the others are put off: a hundred machines must not be told one after the other what the first was.
         """
-        full: set[Offer] = set()
+        closed: set[Offer] = set()
 
         def attempt(action: Action) -> tuple[Action, Refused] | None:
             offer = offer_of(action) if action.verb in STARTS else None
-            if offer in full:
-                return action, Refused(Refusal.TROUBLE, "", f"put off: there is no room for {offer}")
+            if offer in closed:
+                return action, Refused(Refusal.TROUBLE, "", f"put off: another start of {offer} was refused")
             end = self._attempt(action)
-            if end is not None and offer is not None and end[1].kind is Refusal.NO_CAPACITY:
-                full.add(offer)
+            if end is not None and offer is not None and end[1].kind in CLOSES:
+                closed.add(offer)
             return end
 
         first, then = _scouts_first(actions, offer_of)

@@ -13,6 +13,8 @@ from fleetctl.controller.policy import Offer
 STARTS = frozenset({Verb.CREATE, Verb.START})
 TROUBLES = frozenset({Refusal.QUOTA, Refusal.MISTAKE, Refusal.NOT_ALLOWED})
 """A person must act before starting there makes sense again."""
+CLOSES = TROUBLES | {Refusal.NO_CAPACITY}
+"""What one start is told of its offer is true of the others."""
 
 
 def learn(memory: Memory, action: Action, offer: Offer | None, refused: Refused, now: float) -> Memory:

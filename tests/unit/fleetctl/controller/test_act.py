@@ -18,6 +18,7 @@ class Cloud:
 
     def __init__(self, room: int) -> None:
         self.room = room
+        self.is_role_missing = False
         self.asked: list[str] = []
         self.deleted: list[str] = []
         self._lock = threading.Lock()
@@ -26,6 +27,8 @@ class Cloud:
         with self._lock:
             self.asked.append(name)
             if name.startswith("here"):
+                if self.is_role_missing:
+                    raise Refused(Refusal.NOT_ALLOWED, "AuthorizationFailed", "a role is missing")
                 if self.room == 0:
                     raise Refused(Refusal.NO_CAPACITY, "SkuNotAvailable", "sold out")
                 self.room -= 1
@@ -52,6 +55,14 @@ def test_a_hundred_starts_without_room_cost_one_refusal_and_the_other_offer_its_
     assert ends.pop("here-0") is Refusal.NO_CAPACITY
     assert len(ends) == 99
     assert set(ends.values()) == {Refusal.TROUBLE}
+
+
+def test_a_missing_role_is_told_once_and_not_by_every_start():
+    cloud = Cloud(room=100)
+    cloud.is_role_missing = True
+    ends = carry_out(cloud, starts("here", 100))
+    assert cloud.asked == ["here-0"]
+    assert len(ends) == 100
 
 
 def test_room_for_some_is_used_and_costs_at_most_the_calls_in_flight():
