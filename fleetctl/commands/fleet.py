@@ -78,11 +78,12 @@ def plan(as_json: AsJson = False, fleet: FleetName = None) -> None:
 def up(yes: Yes = False, fleet: FleetName = None) -> None:
     """Check a fleet file whole, show what it may cost, ask, make its queues, and start machines for what waits.
 
-    One tick: `fleetctl watch` goes on from there. Lifts a `down`. Status 1 when the cloud refused something.
+    One tick: `fleetctl watch` goes on from there. Lifts a `down`, and tries again
+    at once where a role or quota was missing. Status 1 when the cloud refused something.
 
     Example: fleetctl up --fleet uk
     """
-    from fleetctl.controller.wishes import lift_down
+    from fleetctl.controller.wishes import ask_again, lift_down
     from fleetctl.launch.running import somebody_leads, tick_once
 
     set_up_logging()
@@ -95,6 +96,7 @@ def up(yes: Yes = False, fleet: FleetName = None) -> None:
     wiring.ensure_storage(chosen, settings)
     world = wiring.connect_world(fleet, chosen, settings)
     lift_down(world.store)
+    ask_again(world.store, reason="a person typed `fleetctl up`")
     if name := somebody_leads(world.store):
         print(f"{name} leads, and goes on with its next tick")
         return

@@ -17,6 +17,8 @@ class Wish(StrEnum):
     """Let it work, whatever we thought of it."""
     DOWN = "down"
     """Of the whole fleet: drain and delete every machine, and make none until it is lifted."""
+    UP = "up"
+    """Of the whole fleet: somebody mended what stood in the way of starts, so they are tried again at once."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,11 @@ def ask(store: BlobStore, vm: str, wish: Wish, *, reason: str) -> str:
     return blob
 
 
+def ask_again(store: BlobStore, *, reason: str) -> None:
+    """Have starts tried again where something had to be mended, at the next tick instead of half an hour later."""
+    ask(store, WHOLE_FLEET, Wish.UP, reason=reason)
+
+
 def take_down(store: BlobStore, *, reason: str) -> None:
     """Let the whole fleet go; stands until `lift_down`. Asked twice, it stands once."""
     blob = artifact_names.wish(WHOLE_FLEET, Wish.DOWN.value)

@@ -8,6 +8,7 @@ from fleetctl.controller.draft import Draft
 from fleetctl.controller.machine import Machine
 from fleetctl.controller.memory import Intent, VmMemory
 from fleetctl.controller.snapshot import Power
+from fleetctl.controller.wish import Wish
 
 LISTING_LAG_SECONDS = 180.0
 """A machine that was just asked for may be missing from a listing for so long."""
@@ -98,11 +99,15 @@ def _open_offers(draft: Draft) -> None:
     that reports, since a machine whose system never comes up can be started as often as one likes."""
     machines = {machine.name: machine for machine in draft.machines()}
     wanted = {pool.offer for pool in draft.policy.pools}
+    is_mended = any(wish.wish is Wish.UP for wish in draft.seen.wishes or ())
     for offer, memory in list(draft.offers.items()):
         if offer not in wanted:
             del draft.offers[offer]
             if memory.trouble:
                 draft.do(Verb.RESOLVE, f"offer:{offer}", "no pool asks for it any more")
+        elif memory.trouble and is_mended:
+            del draft.offers[offer]
+            draft.do(Verb.RESOLVE, f"offer:{offer}", "a person says that it is mended: it is tried again")
         elif memory.probe:
             probing = draft.vms.get(memory.probe)
             asked = machines.get(memory.probe)

@@ -23,6 +23,9 @@ def obey(draft: Draft) -> None:
     for wish in draft.seen.wishes or ():
         if wish.wish is Wish.DOWN:
             continue
+        if wish.wish is Wish.UP:  # by `follow.py`, before anything else of this tick
+            _forget(draft, wish, "offers that were closed are tried again")
+            continue
         machine = machines.get(wish.vm)
         if machine is None or machine.memory is None or machine.power is Power.DELETING:
             _forget(draft, wish, "there is no such machine")

@@ -14,8 +14,8 @@ from fleetctl.controller.memory import Intent
 from fleetctl.controller.policy import Limits
 from fleetctl.controller.snapshot import Power, Snapshot
 from fleetctl.controller.wish import Wish
-from fleetctl.controller.wishes import ask, lift_down, read_wishes, take_down
-from tests.unit.fleetctl.controller.toy_cloud import ToyCloud, policy
+from fleetctl.controller.wishes import ask, ask_again, lift_down, read_wishes, take_down
+from tests.unit.fleetctl.controller.toy_cloud import OFFER, ToyCloud, policy
 
 FIRST = "uk-a10-0001"
 
@@ -137,6 +137,18 @@ def test_a_fleet_stays_down_while_nobody_can_look_whether_it_is(cloud):
     cloud.ticks(5)
     assert cloud.up() == 0
     assert cloud.memory.stopped_for == "down"
+
+
+def test_a_mended_quota_is_used_at_the_next_tick_after_an_up_and_not_half_an_hour_later():
+    cloud = AskedCloud(policy(most=5), waiting=5, quota=20, enforces_quota=True, sees_quota=10_000)
+    cloud.ticks(3)
+    refused = cloud.refusals()
+    cloud.quota = 10_000
+    cloud.ticks(3)
+    assert (cloud.vms, cloud.refusals()) == ({}, refused), "nobody said that it is mended"
+    ask_again(cloud.store, reason="a person typed `fleetctl up`")
+    resolved = [action.target for action in cloud.tick() if action.verb is Verb.RESOLVE]
+    assert (len(cloud.vms), cloud.standing(), resolved) == (5, [], [f"offer:{OFFER}"])
 
 
 def test_wishes_are_read_in_the_order_of_asking_and_what_is_none_is_passed_over(cloud):
