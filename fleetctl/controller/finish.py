@@ -11,7 +11,7 @@ import structlog
 from contract.blob_store import BlobStore
 from contract.errors import TilefleetError
 from contract.job import JobState
-from contract.job_store import read_job
+from contract.job_store import read_job, read_status
 from fleetctl.audit.verify import verify
 from fleetctl.controller.hands import set_job_state
 
@@ -40,7 +40,8 @@ class Finisher:
         resolve: Said,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`happened`: said once for a finished job; `alert` and `resolve`: of one that is not what it seemed."""
+        """`happened`: said of a finished job, once unless we are killed meanwhile; `alert` and `resolve`: of one
+        that is not what it seemed."""
         self._store = store
         self._happened = happened
         self._alert = alert
@@ -79,10 +80,13 @@ class Finisher:
                 key, f"every tile of {job} is accounted for, yet `fleetctl verify {job}` finds it incomplete"
             )
             return
+        if read_status(self._store, job).status.state is not JobState.RUNNING:
+            return
         reason = f"verified: {verdict.committed} of {verdict.asked} tiles are committed and whole"
+        # Said before it is so: killed in between, our successor says it a second time, and not never.
+        self._happened(f"job.finished:{job}", reason)
         if set_job_state(self._store, job, JobState.RUNNING, JobState.FINISHED, reason):
             self._resolve(key, "it is complete now")
-            self._happened(f"job.finished:{job}", reason)
 
     def _put_off(self, job: str) -> None:
         refusals = self._refusals.get(job, 0)

@@ -1,5 +1,5 @@
 """The controller killed at every step that reaches the world, before it or right after it: calls of the cloud, its
-record, lease, history, alerts and ledger, drain orders, accounts, wishes. Its successors go on.
+record, lease, history, alerts and ledger, drain orders, accounts, wishes, jobs. Its successors go on.
 
 In virtual time. A killed controller reaches nothing any more: whatever its process still does has no effect, and its
 lease runs out.
@@ -21,6 +21,8 @@ import pytest
 from contract import artifact_names
 from contract.errors import StorageUnavailable
 from contract.heartbeat import Heartbeat, WorkerState, write_heartbeat
+from contract.job import JobState
+from contract.job_store import read_status
 from fleetctl.cloud.machines import NewVm, RateLeft
 from fleetctl.controller.memory_store import MemoryStore
 from fleetctl.controller.policy import Limits, Patience
@@ -30,6 +32,7 @@ from fleetctl.controller.wishes import ask, read_wishes
 from tests.machines_double import MachinesDouble
 from tests.unit.fleetctl.controller.daemon_rig import DaemonRig
 from tests.unit.fleetctl.controller.toy_cloud import policy
+from tests.unit.fleetctl.history.history_rig import TILES, HistoryRig
 
 MACHINES = 3
 SICK = "uk-a10-0002"
@@ -116,9 +119,11 @@ class Story(DaemonRig):
         self.up_since: dict[str, float] = {}
         self.sick: set[str] = set()
         self.is_busy = True
+        self.jobs = HistoryRig()
+        self.jobs.store = self.store()
 
     def play(self) -> None:
-        """Growth, a sick machine that a person starts again, a mass eviction, the end."""
+        """Growth, a sick machine that a person starts again, a mass eviction, the end, a job that is finished."""
         self.ask(MACHINES)
         self.until(self.all_run)
         self.sick.add(SICK)
@@ -132,6 +137,9 @@ class Story(DaemonRig):
             self.queues_of().complete(message)
         self.is_busy = False
         self.until(lambda: not self.machines.powers())
+        self.jobs.poison(TILES[0])
+        self.job_id = self.jobs.ask(tiles=TILES[:1]).id
+        self.until(lambda: f"job.finished:{self.job_id}" in {facts["alert"] for facts in self.told})
         for _ in range(3):
             self.live()
 
@@ -202,7 +210,9 @@ class Story(DaemonRig):
         assert accounts == {artifact_names.eviction(name, f"boot{boot}") for name, boot in evicted.items()}
         said = [facts["state"] for facts in self.told if facts["alert"] == f"quarantine:{SICK}"]
         assert sorted(set(said)) == ["begun", "resolved"]
-        assert {facts["alert"] for facts in self.told} == {f"quarantine:{SICK}"}
+        finished = f"job.finished:{self.job_id}"
+        assert {facts["alert"] for facts in self.told} == {f"quarantine:{SICK}", finished}
+        assert read_status(self.store(), self.job_id).status.state is JobState.FINISHED
 
 
 @pytest.fixture(scope="module")
@@ -212,7 +222,7 @@ def every_step(tmp_path_factory) -> set[Step]:
     story.play()
     story.check_end()
     said = [facts["state"] for facts in story.told]
-    assert said == ["begun", "resolved"]
+    assert said == ["begun", "resolved", "happened"]
     return story.steps
 
 
