@@ -67,7 +67,7 @@ def _keep_limits(draft: Draft, total: float, today: float) -> None:
     limits = draft.policy.limits
     passed: dict[str, str] = {}
     if draft.policy.stop_after is not None and draft.now >= draft.policy.stop_after:
-        passed[f"stop_after:{draft.policy.stop_after:g}"] = "the fleet's stop_after is reached"
+        passed[f"stop_after:{draft.policy.stop_after:.0f}"] = "the fleet's stop_after is reached"
     spent = "USD are spent, what draining costs included"
     checks = (
         (f"usd:{limits.usd}", total, limits.usd, "of"),

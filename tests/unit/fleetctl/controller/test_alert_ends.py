@@ -143,3 +143,12 @@ def test_an_offer_with_trouble_that_no_pool_asks_for_any_more_is_forgotten():
     cloud.tick()
     assert told(cloud)[1] == {f"offer:{OFFER}"}
     assert cloud.memory.offers == {}
+
+
+def test_a_fleets_date_is_told_to_the_second_so_that_another_one_is_another():
+    cloud = limited()
+    cloud.policy = replace(cloud.policy, stop_after=cloud.now)
+    begun = [action.target for action in cloud.tick() if action.verb is Verb.ALERT]
+    assert begun == ["stopped:stop_after:1000000"]
+    cloud.policy = replace(cloud.policy, stop_after=cloud.now + 1)
+    assert f"stopped:stop_after:{cloud.now + 1:.0f}" in [action.target for action in cloud.tick()]
