@@ -36,7 +36,7 @@ class NoCredential:
 
 
 class RatesSeen(policies.SansIOHTTPPolicy[Any, Any]):
-    """Notes what each answer says is left of the interface's allowances."""
+    """Notes what the answers say is left of the interface's allowance of writes."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -48,16 +48,11 @@ class RatesSeen(policies.SansIOHTTPPolicy[Any, Any]):
             return self._left
 
     def on_response(self, request: PipelineRequest[Any], response: PipelineResponse[Any, Any]) -> None:  # noqa: ARG002
-        """Keep the newest figure of each kind."""
+        """Keep the newest figure; an answer to a read has none."""
         headers = response.http_response.headers
         with self._lock:
             self._left = RateLeft(
-                reads=_whole(headers.get("x-ms-ratelimit-remaining-subscription-reads"), self._left.reads),
-                writes=_whole(headers.get("x-ms-ratelimit-remaining-subscription-writes"), self._left.writes),
-                by_resource={
-                    **self._left.by_resource,
-                    **resource_rates(headers.get("x-ms-ratelimit-remaining-resource", "")),
-                },
+                _whole(headers.get("x-ms-ratelimit-remaining-subscription-writes"), self._left.writes)
             )
 
 
@@ -102,12 +97,6 @@ def compute_client(
 def credential_for(url: str) -> TokenCredential:
     """Whoever is logged in here, or this machine's identity; nobody where the laptop cloud is asked."""
     return NoCredential() if urlsplit(url).scheme == "http" else DefaultAzureCredential()
-
-
-def resource_rates(header: str) -> dict[str, int]:
-    """`Microsoft.Compute/HighCostGet3Min;46,Microsoft.Compute/HighCostGet30Min;0` by name."""
-    pairs = (entry.strip().rpartition(";") for entry in header.split(","))
-    return {name: int(count) for name, _, count in pairs if name and count.isdigit()}
 
 
 def _transport() -> RequestsTransport:

@@ -78,11 +78,9 @@ class NewVm:
 
 @dataclass(frozen=True, slots=True)
 class RateLeft:
-    """What the last answers said is left of the interface's allowances."""
+    """What the last answers said is left of the interface's allowance."""
 
-    reads: int | None = None
     writes: int | None = None
-    by_resource: Mapping[str, int] = field(default_factory=dict)
 
 
 class Machines(Protocol):

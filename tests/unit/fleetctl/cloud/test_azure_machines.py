@@ -7,7 +7,7 @@ import pytest
 
 from contract.errors import BadInput
 from fleetctl.cloud.azure import AzureMachines
-from fleetctl.cloud.clients import NoCredential, resource_rates
+from fleetctl.cloud.clients import NoCredential
 from fleetctl.cloud.machines import NewVm, Refusal, Refused
 from fleetctl.cloud.place import Place
 from fleetctl.controller.policy import Offer, Priority
@@ -246,15 +246,9 @@ def test_quota_counts_spot_and_regular_apart(manager, machines):
 
 
 def test_what_is_left_of_the_allowances_is_remembered(manager, machines):
-    left = {
-        "x_ms_ratelimit_remaining_subscription_writes": "42",
-        "x_ms_ratelimit_remaining_resource": "M/Put3Min;7,M/Put30Min;0",
-    }
-    manager.when("POST", "/start", 202, None, **left)
+    manager.when("POST", "/start", 202, None, x_ms_ratelimit_remaining_subscription_writes="42")
     machines.start("uk-a10-0001")
     assert machines.rate_left.writes == 42
-    assert machines.rate_left.by_resource == {"M/Put3Min": 7, "M/Put30Min": 0}
-    assert resource_rates("") == {}
 
 
 def test_a_plain_text_endpoint_elsewhere_is_refused_before_a_token_goes_there():
