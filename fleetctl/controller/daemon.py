@@ -84,20 +84,21 @@ class Daemon:
     def _lead(self) -> bool:
         """Wait until we lead; False when told to stop before."""
         self.notes.ready("waiting to lead")
-        said = None
+        said, has_answered = None, False
         while not self.stop.is_set():
             try:
                 if self.leader.take():
                     log.info(LEADING)
                     return True
                 who = self.leader.who_leads()
+                has_answered = True
                 if who != said:
                     log.info(WAITING, leader=who)
                     said = who
                 self.notes.progress(f"{who or 'another controller'} leads, waiting")
-            except NotAllowed:
-                raise
             except StorageError as error:
+                if isinstance(error, NotAllowed) and not has_answered:
+                    raise  # as in `_tick`
                 self._begin_trouble(str(error))
             self.stop.wait(LEAD_POLL_SECONDS)
         return False

@@ -44,7 +44,7 @@ class Leader:
         self._thread: threading.Thread | None = None
 
     def take(self) -> bool:
-        """Lead from now on; False while another controller does."""
+        """Lead from now on; False while another controller does. StorageError: we do not lead."""
         with suppress(AlreadyExists):
             self._store.create(artifact_names.CONTROLLER_LEADER, b"")
         began = self._clock()
@@ -53,7 +53,11 @@ class Leader:
         except AlreadyExists:
             return False
         self._good_until = began + LEASE_SECONDS
-        self._store.put(artifact_names.CONTROLLER_LEADER, self._name.encode())
+        try:
+            self._store.put(artifact_names.CONTROLLER_LEADER, self._name.encode())
+        except StorageError:
+            self._release()  # else we would wait for our own lease to run out
+            raise
         self._thread = threading.Thread(target=self._renew_until_stop, name="leader", daemon=True)
         self._thread.start()
         return True
@@ -84,10 +88,13 @@ class Leader:
         self._stop.set()
         if self._thread is not None:
             self._thread.join(RENEW_SECONDS)
+        self._release()
+
+    def _release(self) -> None:
         if self._lease is not None:
             with suppress(StorageError):
                 self._lease.release()
-        self._good_until = 0.0
+        self._lease, self._good_until = None, 0.0
 
     def _renew_until_stop(self) -> None:
         while not self._stop.wait(RENEW_SECONDS):

@@ -189,3 +189,37 @@ def test_an_eviction_that_could_not_be_accounted_for_is_by_the_next_tick(rig):
     assert list(rig.store().names(artifact_names.EVICTIONS_PREFIX)) == [
         artifact_names.eviction(name, "boot1")
     ]
+
+
+def test_a_leader_whose_name_could_not_be_written_leads_at_its_next_try(rig):
+    failing = iter([True])
+
+    def fault(moment, operation, name):
+        is_name = (moment, operation, name) == ("before", "put", artifact_names.CONTROLLER_LEADER)
+        if is_name and next(failing, False):
+            raise StorageUnavailable("503 ServerBusy")
+
+    leader = Leader(rig.store(fault))
+    with pytest.raises(StorageUnavailable):
+        leader.take()
+    assert leader.seconds_left <= 0
+    assert leader.take(), "its own lease does not keep it waiting"
+    leader.give_up()
+
+
+def test_a_standby_whose_token_is_refused_for_a_while_goes_on_waiting(rig, monkeypatch):
+    monkeypatch.setattr(daemon_module, "LEAD_POLL_SECONDS", 0.01)
+    first, stop, asked = Leader(rig.store()), threading.Event(), []
+    assert first.take()
+
+    def fault(moment, operation, name):
+        if (moment, operation) == ("before", "lease"):
+            asked.append(name)
+            if len(asked) == 2:
+                raise NotAllowed("403: the token ran out")
+            if len(asked) == 4:
+                stop.set()
+
+    assert rig.controller(fault=fault, stop=stop).run() is ExitCode.DONE
+    assert len(asked) >= 4
+    first.give_up()
