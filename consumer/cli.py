@@ -235,6 +235,16 @@ def selftest(
     raise typer.Exit(code)
 
 
+@app.command("dead-man")
+def dead_man(fleet: FleetOption = None) -> None:
+    """Take no tile: only let this machine go when its fleet has lost its controller, or its end is past."""
+    with said_in_one_sentence():
+        from consumer.wiring import run_dead_man
+
+        code = run_dead_man(fleet)
+    raise typer.Exit(code)
+
+
 @contextmanager
 def said_in_one_sentence() -> Iterator[None]:
     """A person's mistake ends with one sentence and status 2, never with a traceback. So does a storage that

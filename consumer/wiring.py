@@ -160,18 +160,34 @@ def with_machine(settings: Settings, fleet: Fleet) -> Settings:
 
 def start_dead_man(parts: Parts, store: BlobStore) -> Callable[[], None]:
     """Start the dead man's switch unless it is never to act; what ends it."""
-    settings, stop = parts.state.settings, threading.Event()
-    if settings.dead_man_seconds:
-        switch = DeadMan(
-            store,
-            settings.vm,
-            settings.boot_id,
-            settings.dead_man_seconds,
-            is_busy=lambda: bool(parts.state.in_hand()),
-            deallocate=OwnMachine(settings.metadata_url, settings.resource_manager_url or RESOURCE_MANAGER),
-        )
+    stop = threading.Event()
+    switch = dead_man(parts.state.settings, store, is_busy=lambda: bool(parts.state.in_hand()))
+    if switch is not None:
         threading.Thread(target=switch.run, args=(stop,), name="dead-man", daemon=True).start()
     return stop.set
+
+
+def dead_man(settings: Settings, store: BlobStore, *, is_busy: Callable[[], bool]) -> DeadMan | None:
+    """This machine's switch; None when it is never to act."""
+    if not settings.dead_man_seconds:
+        return None
+    deallocate = OwnMachine(settings.metadata_url, settings.resource_manager_url or RESOURCE_MANAGER)
+    return DeadMan(store, settings.vm, settings.boot_id, settings.dead_man_seconds, is_busy, deallocate)
+
+
+def run_dead_man(fleet_name: str | None) -> ExitCode:
+    """Only the switch, until the machine is gone: for one whose workers ended for good. Done when it is never to
+    act. It asks nothing before its first look, so that no trouble of the start ends it."""
+    settings = Settings.from_env(os.environ)
+    fleet = choose_fleet(fleet_name, os.environ, Path.cwd())
+    sys.stderr.write(f"{fleet.target_line}\n")
+    settings = with_machine(settings, fleet)
+    set_up_logging(bound={"vm": settings.vm})
+    store = AzureBlobStore(AzureClients(storage_endpoints(fleet)))
+    switch = dead_man(settings, store, is_busy=lambda: False)
+    if switch is not None:
+        switch.run(threading.Event())
+    return ExitCode.DONE
 
 
 def notice_poller(settings: Settings, store: BlobStore, *, seen_by: str) -> NoticePoller:

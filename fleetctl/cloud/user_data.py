@@ -17,6 +17,7 @@ FLEET_FILE = "/etc/tilefleet/fleet.toml"
 STATE_FOLDER = "/var/lib/tilefleet"
 TEMPLATE = "worker.yaml.in"
 UNIT = "tilefleet-consumer.service"
+DEAD_MAN_UNIT = "tilefleet-dead-man.service"
 KNOWN_KEYS = frozenset(
     {"ssh_pwauth", "disable_root", "package_update", "packages", "mounts", "write_files", "bootcmd", "runcmd"}
 )
@@ -36,6 +37,7 @@ def worker_user_data(fleet: Fleet, *, size: str, slots: int) -> str:
         fleet_file=_indented(fleet_toml(fleet)),
         environment=_indented(worker_environment(size=size, slots=slots)),
         unit=_indented(_template(UNIT)),
+        dead_man_unit=_indented(_template(DEAD_MAN_UNIT)),
     )
     check_user_data(text)
     return text

@@ -1,17 +1,21 @@
 """What a machine is told at its first boot is read by cloud-init and systemd, fits, and holds no secret."""
 
+import re
 import shutil
 import subprocess
 import tomllib
+from pathlib import Path
 
 import pytest
+import typer
 import yaml
 
+from consumer.cli import app
 from consumer.settings import Settings
 from contract.errors import BadInput
 from contract.fleet import Fleet, parse_fleet
 from fleetctl.cloud.create_body import MAX_USER_DATA_BYTES
-from fleetctl.cloud.user_data import FLEET_FILE, check_user_data, worker_user_data
+from fleetctl.cloud.user_data import DEAD_MAN_UNIT, FLEET_FILE, UNIT, check_user_data, worker_user_data
 
 FLEET = Fleet(
     name="uk",
@@ -75,7 +79,7 @@ def test_user_data_that_would_do_harm_is_refused(text, told):
 
 def test_the_units_exit_codes_are_the_consumers():
     from consumer.exit_codes import ExitCode
-    from fleetctl.cloud.user_data import UNIT, _template
+    from fleetctl.cloud.user_data import _template
 
     lines = dict(
         line.split("=", 1) for line in _template(UNIT).splitlines() if "=" in line and line[0] != "#"
@@ -84,15 +88,30 @@ def test_the_units_exit_codes_are_the_consumers():
     assert int(lines["SuccessExitStatus"]) == ExitCode.EVICTED
 
 
+def units(files):
+    return {Path(path).name: content for path, content in files.items() if path.endswith(".service")}
+
+
+def test_however_the_workers_end_for_good_the_switch_is_left(files):
+    consumer, dead_man = units(files)[UNIT], units(files)[DEAD_MAN_UNIT]
+    assert f"\nOnFailure={DEAD_MAN_UNIT}\n" in consumer
+    assert f"\nOnSuccess={DEAD_MAN_UNIT}\n" in consumer
+    (command,) = re.findall(r"^ExecStart=/opt/tilefleet/bin/consumer (\S+)$", dead_man, re.MULTILINE)
+    assert command in typer.main.get_command(app).commands
+
+
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="there is no systemd here")
-def test_systemd_understands_the_unit(files, tmp_path):
-    unit = tmp_path / "tilefleet-consumer.service"
-    content = next(content for path, content in files.items() if path.endswith(".service"))
-    unit.write_text(content.replace("/opt/tilefleet/bin/consumer", shutil.which("true")))
+def test_systemd_understands_the_units(files, tmp_path):
+    for name, content in units(files).items():
+        (tmp_path / name).write_text(content.replace("/opt/tilefleet/bin/consumer", shutil.which("true")))
     checked = subprocess.run(
-        ["systemd-analyze", "verify", unit], check=False, capture_output=True, text=True, timeout=60
+        ["systemd-analyze", "verify", *tmp_path.iterdir()],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
-    assert str(unit.name) not in checked.stderr
+    assert "tilefleet" not in checked.stderr
     assert checked.returncode == 0
 
 
