@@ -83,6 +83,7 @@ def up(yes: Yes = False, fleet: FleetName = None) -> None:
 
     Example: fleetctl up --fleet uk
     """
+    from fleetctl.controller.actions import Verb
     from fleetctl.controller.wishes import ask_again, lift_down
     from fleetctl.launch.running import somebody_leads, tick_once
 
@@ -102,9 +103,10 @@ def up(yes: Yes = False, fleet: FleetName = None) -> None:
         return
     code, ticked = tick_once(world)
     refused = dict(ticked.refused) if ticked else {}
-    for action in ticked.done if ticked else ():
+    tried = [action for action in ticked.tried if action.verb is not Verb.FORGET_WISH] if ticked else []
+    for action in tried:
         print(f"refused: {action}: {refused[action]}" if action in refused else str(action))
-    if ticked and not ticked.done:
+    if ticked and not tried:
         print("nothing waits, so no machine is started; `producer enqueue` brings tiles")
     print("`fleetctl watch` goes on: without it nothing is restarted, and nobody keeps the budget")
     raise typer.Exit(code or (ExitCode.INCOMPLETE if refused else ExitCode.DONE))

@@ -31,10 +31,8 @@ class Announcer:
         self._missing = ChangeMonitor()
 
     def on_tick(self, ticked: Ticked) -> None:
-        refused = dict(ticked.refused)
-        done = [action for action in ticked.done if action not in refused]
-        taken = self._decisions.look(decisions(done)).begun
-        for action in done:
+        taken = self._decisions.look(decisions(ticked.done)).begun
+        for action in ticked.done:
             what = f"{action.verb.value} {action.target}"
             if what in taken:
                 log.info(DECIDED, verb=action.verb.value, target=action.target, reason=action.reason)
@@ -43,7 +41,7 @@ class Announcer:
                 )
         self._say(
             self._refusals,
-            ((f"{a.verb.value} {a.target}", why) for a, why in refused.items()),
+            ((f"{a.verb.value} {a.target}", why) for a, why in ticked.refused),
             REFUSED,
             GRANTED,
         )

@@ -137,7 +137,7 @@ class Daemon:
         self._end_trouble()
         for listener in self.listeners:
             listener.on_tick(ticked)
-        self.notes.progress(f"{len(ticked.done)} actions, {ticked.seconds:.1f} s")
+        self.notes.progress(f"{len(ticked.tried)} actions, {ticked.seconds:.1f} s")
         return True
 
     def _begin_trouble(self, reason: str) -> None:

@@ -70,7 +70,7 @@ class FleetMetrics:
         self._info.labels(self._fleet).set(1)
         self._seconds.observe(ticked.seconds)
         self._last.set(seen.now)
-        for action in ticked.done:
+        for action in ticked.tried:
             self._actions.labels(action.verb.value).inc()
         for action, why in ticked.refused:
             self._refusals.labels(action.verb.value, why.partition(":")[0].partition(" (")[0]).inc()

@@ -57,9 +57,8 @@ class Lines:
 
 def _decided(ticked: Ticked) -> Iterator[tuple[str, str]]:
     """What, and why; or why not."""
-    refused = dict(ticked.refused)
-    yield from decisions(action for action in ticked.done if action not in refused)
-    for action, why in refused.items():
+    yield from decisions(ticked.done)
+    for action, why in ticked.refused:
         yield f"refused {action.verb.value} {action.target}", why
 
 

@@ -29,10 +29,17 @@ class Ticked:
 
     seen: Snapshot
     memory: Memory
-    done: tuple[Action, ...]
+    tried: tuple[Action, ...]
+    """Everything that was called, the refused ones too."""
     put_off: tuple[Action, ...]
     refused: tuple[tuple[Action, str], ...]
     seconds: float
+
+    @property
+    def done(self) -> tuple[Action, ...]:
+        """What was called and not refused."""
+        refused = {action for action, _ in self.refused}
+        return tuple(action for action in self.tried if action not in refused)
 
 
 @dataclass

@@ -69,7 +69,7 @@ class _UntilQuiet:
         self._quiet = 0
 
     def on_tick(self, ticked: Ticked) -> None:
-        self._quiet = 0 if ticked.done else self._quiet + 1
+        self._quiet = 0 if ticked.tried else self._quiet + 1
         if self._quiet >= QUIET_TICKS:
             self._stop.set()
 

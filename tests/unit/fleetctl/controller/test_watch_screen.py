@@ -9,7 +9,7 @@ from rich.live import Live
 
 from fleetctl.controller.actions import Action, Verb
 from fleetctl.controller.memory import Memory
-from fleetctl.controller.screen import Screen
+from fleetctl.controller.screen import Screen, tick_json
 from fleetctl.controller.snapshot import Power, Snapshot, VmSeen
 from fleetctl.controller.tick import Ticked
 from tests.machines_double import OFFER
@@ -32,3 +32,12 @@ def test_a_decision_stands_there_once_while_it_holds_and_a_refused_one_says_why(
     assert f"start {STARTED.target}: {STARTED.reason}" in last
     assert f"refused start {REFUSED.target}: sold out" in last
     assert f" start {REFUSED.target}: 2" not in last
+
+
+def test_a_refused_action_is_not_among_those_that_were_done():
+    ticked = Ticked(
+        Snapshot(1e9, {}, (), None, ()), Memory(), (STARTED, REFUSED), (), ((REFUSED, "sold out"),), 0.1
+    )
+    told = tick_json(ticked)
+    assert [action["target"] for action in told["done"]] == [STARTED.target]
+    assert [action["target"] for action in told["refused"]] == [REFUSED.target]
