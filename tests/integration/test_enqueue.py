@@ -9,17 +9,20 @@ import subprocess
 import sys
 import uuid
 from collections import Counter
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import psutil
 import pytest
+from azure.storage.blob import BlobLeaseClient, ContainerClient
 
+from contract.artifact_names import job_cursor
 from contract.azure_clients import AzureClients, StorageEndpoints
 from contract.blob_stores.azure import AzureBlobStore
 from contract.fleet import KEY_VARIABLE
+from contract.job import Job
 from contract.job_store import (
     PRODUCER_LEASE_SECONDS,
     lease_for_producing,
@@ -29,11 +32,17 @@ from contract.job_store import (
     read_status,
 )
 from contract.tile_queues.azure import AzureTileQueue
+from laptop_cloud import relay_control
+from laptop_cloud.azurite import Endpoints
+from laptop_cloud.relay_control import RelayControl
+from laptop_cloud.storage_faults import StorageFaults
 from producer.exit_codes import ExitCode
 from producer.send import BATCH_TILES
 from tests.producer_rig import drained, names
 
 LIMIT_SECONDS = 120
+BOX, TILES = "bbox:0,50,2,53", 600
+"""On land and sea: two batches."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +52,19 @@ class RealFleet:
     file: Path
     store: AzureBlobStore
     tiles: AzureTileQueue
+    container: ContainerClient
+
+    def at(self, storage: Endpoints) -> RealFleet:
+        """The same fleet as a producer meets it that reaches its storage another way."""
+        lines = [line for line in self.file.read_text().splitlines() if "_url" not in line]
+        lines += [f'queue_url = "{storage.queue_url}"', f'blob_url = "{storage.blob_url}"']
+        file = self.file.with_name(f"other-{self.file.name}")
+        file.write_text("\n".join(lines))
+        return replace(self, file=file)
+
+    def end_producers_lease(self, job: Job) -> None:
+        """At once, instead of seconds after its holder died."""
+        BlobLeaseClient(self.container.get_blob_client(job_cursor(job.id))).break_lease(0)
 
     def command(self, *arguments: str) -> list[str]:
         return [sys.executable, "-m", "producer", "enqueue", *arguments, "--fleet", str(self.file)]
@@ -68,7 +90,9 @@ def make_fleet(storage: StorageEndpoints, tmp_path: Path) -> Callable[..., RealF
             f'queue_url = "{storage.queue_url}"\nblob_url = "{storage.blob_url}"\n'
         )
         clients = AzureClients(replace(storage, container=name))
-        fleet = RealFleet(file, AzureBlobStore(clients), AzureTileQueue(clients, f"{name}-tiles"))
+        fleet = RealFleet(
+            file, AzureBlobStore(clients), AzureTileQueue(clients, f"{name}-tiles"), clients.container()
+        )
         if container:
             fleet.store.ensure()
         if queues:
@@ -84,55 +108,67 @@ def fleet(make_fleet: Callable[..., RealFleet]) -> RealFleet:
     return make_fleet()
 
 
-def kill_while_it_sends(fleet: RealFleet, *arguments: str) -> None:
-    """SIGKILL, once some messages of a batch whose cursor is not written yet are on the queue."""
-    process = subprocess.Popen(fleet.command(*arguments), stderr=subprocess.DEVNULL)
-    try:
-        while fleet.tiles.depth() <= BATCH_TILES:
-            assert process.poll() is None, "it ended before it could be killed"
+@pytest.fixture
+def relay(azurite: Endpoints, tmp_path: Path) -> Iterator[RelayControl]:
+    """The way to the storage of a producer that is to be caught while it sends."""
+    with relay_control.running(azurite, tmp_path / "relay.log") as control:
+        yield control
+
+
+@contextmanager
+def caught_while_it_sends(fleet: RealFleet, relay: RelayControl) -> Iterator[subprocess.Popen[str]]:
+    """A producer of BOX that has put some messages of a batch whose cursor is not written yet.
+
+    All others are refused meanwhile: it tries them again for some seconds, and cannot finish the batch.
+    """
+    relay.misbehave(StorageFaults(busy_percent=100, only="^put message", skip=BATCH_TILES + 20))
+    command = fleet.at(relay.endpoints).command(BOX)
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True) as process:
+        try:
+            while fleet.tiles.depth() <= BATCH_TILES:
+                assert process.poll() is None, "it ended before it could be caught"
+            yield process
+        finally:
+            process.kill()
+
+
+@pytest.mark.slow
+def test_an_enqueue_killed_in_the_middle_goes_on_repeats_little_and_skips_nothing(fleet, relay):
+    with caught_while_it_sends(fleet, relay) as process:
         senders = psutil.Process(process.pid).children(recursive=True)
-    finally:
-        process.send_signal(signal.SIGKILL)
+        process.kill()
         process.wait()
+        relay.behave()
     # They finish the batch that they hold and then find nobody at the other end of their pipes.
     _, alive = psutil.wait_procs(senders, timeout=LIMIT_SECONDS)
     assert senders
     assert not alive
-
-
-@pytest.mark.slow
-def test_an_enqueue_killed_in_the_middle_goes_on_repeats_little_and_skips_nothing(fleet):
-    # A box on land and sea: 1,200 tiles, a few batches.
-    arguments = ("bbox:0,50,4,53",)
-    kill_while_it_sends(fleet, *arguments)
     (job,) = list_jobs(fleet.store)
     stopped_at = read_cursor(fleet.store, job.id).position
-    assert 0 < stopped_at < job.asked_count == 1200
+    assert stopped_at == BATCH_TILES < job.asked_count == TILES
+    fleet.end_producers_lease(job)
 
-    resumed = fleet.enqueue(*arguments)
+    resumed = fleet.enqueue(BOX)
 
     assert resumed.returncode == ExitCode.DONE, resumed.stderr
     assert f"queued before {stopped_at}" in resumed.stderr
     sent = Counter(names(drained(fleet.tiles)))
     assert set(sent) == set(read_asked(fleet.store, job).decode().split())
-    assert sum(sent.values()) - 1200 <= BATCH_TILES
-    assert "1200 tiles, 1200 done or queued, 0 new" in fleet.enqueue(*arguments).stderr
+    assert sum(sent.values()) - TILES <= BATCH_TILES
+    assert f"{TILES} tiles, {TILES} done or queued, 0 new" in fleet.enqueue(BOX).stderr
     assert fleet.tiles.depth() == sum(sent.values())
 
 
 @pytest.mark.slow
-def test_ctrl_c_says_how_to_go_on_and_frees_the_job_at_once(fleet):
-    process = subprocess.Popen(
-        fleet.command("bbox:0,50,4,53"), stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
-    while fleet.tiles.depth() <= BATCH_TILES:
-        assert process.poll() is None
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: the sending processes get it, too
-    _, said = process.communicate(timeout=LIMIT_SECONDS)
+def test_ctrl_c_says_how_to_go_on_and_frees_the_job_at_once(fleet, relay):
+    with caught_while_it_sends(fleet, relay) as process:
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: the sending processes get it, too
+        relay.behave()
+        _, said = process.communicate(timeout=LIMIT_SECONDS)
     assert process.returncode == ExitCode.INTERRUPTED
     assert re.search(r"interrupted; job bbox-\S+ came to tile \d+: type the same command again", said)
     assert "Traceback" not in said
-    resumed = fleet.enqueue("bbox:0,50,4,53")
+    resumed = fleet.enqueue(BOX)
     assert resumed.returncode == ExitCode.DONE
     assert "waiting" not in resumed.stderr
 
