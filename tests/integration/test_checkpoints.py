@@ -124,4 +124,5 @@ def test_a_worker_killed_between_two_checkpoints_costs_the_blocks_since_the_last
     assert_as_undisturbed(rig, job)
     assert checkpoints_of(rig, job) == []
     later = [event for event in events_of(rig, ledger_events.CHECKPOINT_SAVED) if event["worker"] == "second"]
-    assert all(event["bytes"] < BLOCKS * 100_000 / 2 for event in later)  # never what is stored already
+    # Never what is stored already: all that it saved is less than what was left, and a block's room for headers.
+    assert sum(event["bytes"] for event in later) < (BLOCKS - saved + 1) * 100_000
