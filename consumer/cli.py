@@ -13,7 +13,7 @@ import typer
 
 from consumer.exit_codes import ExitCode
 from consumer.last_resort import end_process
-from contract.errors import BadInput, StorageError, StorageUnavailable, WorkerUnfit
+from contract.errors import BadInput, NoToken, StorageError, StorageUnavailable, WorkerUnfit
 
 app = typer.Typer(
     no_args_is_help=False,
@@ -248,10 +248,11 @@ def dead_man(fleet: FleetOption = None) -> None:
 @contextmanager
 def said_in_one_sentence() -> Iterator[None]:
     """A person's mistake ends with one sentence and status 2, never with a traceback. So does a storage that
-    refuses; one that is only away ends with 1, after which systemd and a supervisor start us again."""
+    refuses; one that is only away ends with 1, after which systemd and a supervisor start us again, and so does
+    a token that was not to be had."""
     try:
         yield
     except (BadInput, StorageError) as error:
         print(f"consumer: {error}", file=sys.stderr)
-        is_away = isinstance(error, StorageUnavailable)
-        raise typer.Exit(ExitCode.FAULT if is_away else ExitCode.BAD_INPUT) from None
+        may_pass = isinstance(error, StorageUnavailable | NoToken)
+        raise typer.Exit(ExitCode.FAULT if may_pass else ExitCode.BAD_INPUT) from None

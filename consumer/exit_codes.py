@@ -11,7 +11,8 @@ class ExitCode(IntEnum):
     DONE = 0
     """Nothing left to do, or drained as asked."""
     FAULT = 1
-    """A thread of ours died, which is a bug, or the storage did not answer at the start: another start may help."""
+    """A thread of ours died, which is a bug, or there was no answer of the storage or no token at the start: another
+    start may help."""
     BAD_INPUT = 2
     """A person's mistake, or a storage that refuses us; said in one sentence."""
     EVICTED = 20

@@ -17,6 +17,7 @@ from consumer.cores import cores_in_order
 from consumer.dead_man import DeadMan
 from consumer.exit_codes import ExitCode
 from consumer.fetch_tile import fetch_tile, read_request
+from consumer.first_question import TOKEN_SECONDS, await_token
 from consumer.fitness import why_unfit
 from consumer.gpus import slot_gpus
 from consumer.notices.clouds import NO_CLOUD, make_source, name_in_cloud
@@ -45,7 +46,7 @@ from contract.fleet_queues import FleetQueues
 from contract.job_store import read_job
 from contract.log_lines import set_up_logging
 from contract.queue_names import queue_names
-from contract.service_manager import ALIVE, READY, STOPPING, tell_service_manager
+from contract.service_manager import ALIVE, READY, STOPPING, is_service, tell_service_manager
 from contract.tile_queues.azure import AzureTileQueue
 
 DEAD_MAN_SECONDS = 900.0
@@ -265,7 +266,8 @@ def open_fleet(
         AzureTileQueue(clients, names.poison),
     )
     for queue in (queues.tiles, queues.urgent, queues.poison):
-        queue.depth()  # no storage, no queue, no right: said now, in one sentence
+        # No storage, no queue, no right: said now, in one sentence.
+        await_token(queue.depth, limit_seconds=TOKEN_SECONDS if is_service(os.environ) else 0.0)
     for folder in (settings.cache_folder, settings.scratch_folder):
         check_folder(folder)
     check_weights(settings.weights)

@@ -20,6 +20,7 @@ from contract.errors import (
     LeaseLost,
     NotAllowed,
     NotFound,
+    NoToken,
     StorageError,
     StorageUnavailable,
     TilefleetError,
@@ -41,9 +42,11 @@ _CONFLICTS: dict[str, type[TilefleetError]] = {
     "BlockCountExceedsLimit": StorageError,
 }
 
+_CHECK_CREDENTIAL = "check the credential and its roles (Storage Queue/Blob Data Contributor)"
 _WHAT_NEXT: dict[type[TilefleetError], str] = {
     StorageUnavailable: "try again later",
-    NotAllowed: "check the credential and its roles (Storage Queue/Blob Data Contributor)",
+    NotAllowed: _CHECK_CREDENTIAL,
+    NoToken: _CHECK_CREDENTIAL,
     Changed: "read it again",
     LeaseLost: "somebody else has the message or the answer to us was lost, touch nothing",
 }
@@ -69,7 +72,7 @@ def _translation(error: AzureError, action: str, target: str) -> TilefleetError:
         if kind is StorageUnavailable:
             return kind(f"{action} {target}: {broken_connection(error)}")
         # The text can be long and never holds the key.
-        was_sent = "no request was sent" if kind is NotAllowed else "the answer is of no use"
+        was_sent = "no request was sent" if issubclass(kind, NotAllowed) else "the answer is of no use"
         came_back = f"{was_sent} ({str(error)[:MAX_REASON_CHARACTERS]})"
     next_step = _WHAT_NEXT.get(kind, "")
     return kind(f"{action} {target}: {came_back}" + (f"; {next_step}" if next_step else ""))
@@ -99,8 +102,9 @@ def kind_of_answer(status: int, code: str) -> type[TilefleetError]:
 
 
 def _kind_without_answer(error: AzureError) -> type[TilefleetError]:
-    if isinstance(error, ClientAuthenticationError):  # no token to be had, or a key that cannot sign
-        return NotAllowed
+    if isinstance(error, ClientAuthenticationError):
+        # A key that cannot sign is told by a class below this one, which the SDK keeps to itself.
+        return NoToken if type(error) is ClientAuthenticationError else NotAllowed
     if isinstance(error, (ServiceRequestError, ServiceResponseError, HttpResponseError)):
         return StorageUnavailable
     return StorageError

@@ -8,6 +8,7 @@
     │   ├── AlreadyExists        create-once was second
     │   ├── Changed              compare-and-swap lost: read again
     │   └── NotAllowed           the credentials do not reach
+    │       └── NoToken          there are none yet: nothing was asked
     └── TileError       one attempt at one tile ended early
         ├── TryLater      the source (throttled, expired, down): uncharged, later
         ├── GiveUp        the tile itself (bad data, wrong shape): charged
@@ -51,6 +52,10 @@ class Changed(StorageError):
 
 class NotAllowed(StorageError):
     """The credentials are wrong or their role does not reach this far."""
+
+
+class NoToken(NotAllowed):
+    """Nobody gave out a token, so nothing was asked: nobody is signed in, or a machine's identity is late."""
 
 
 class TileError(TilefleetError):

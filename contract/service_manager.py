@@ -19,6 +19,11 @@ def status(text: str) -> str:
     return f"STATUS={' '.join(text.split())[:200]}"
 
 
+def is_service(environ: Mapping[str, str]) -> bool:
+    """Does a service manager wait for our notes? Else a person does, or a program of theirs."""
+    return bool(environ.get("NOTIFY_SOCKET"))
+
+
 def tell_service_manager(environ: Mapping[str, str], *lines: str) -> None:
     """Send the lines, if somebody listens. Never raises: a service works without being watched, too."""
     address = environ.get("NOTIFY_SOCKET", "")

@@ -8,7 +8,7 @@ import typer
 from consumer.cli import said_in_one_sentence
 from consumer.exit_codes import ExitCode
 from consumer.slot_deaths import Restart, judge_death
-from contract.errors import BadInput, NotAllowed, NotFound, StorageUnavailable
+from contract.errors import BadInput, NotAllowed, NotFound, NoToken, StorageUnavailable
 
 
 @pytest.mark.parametrize(
@@ -18,6 +18,7 @@ from contract.errors import BadInput, NotAllowed, NotFound, StorageUnavailable
         (NotAllowed("403"), ExitCode.BAD_INPUT, False),
         (NotFound("no such queue"), ExitCode.BAD_INPUT, False),
         (StorageUnavailable("no answer"), ExitCode.FAULT, True),
+        (NoToken("no request was sent"), ExitCode.FAULT, True),
     ],
 )
 def test_a_worker_that_found_no_storage_is_started_again_and_one_with_a_mistake_is_not(
