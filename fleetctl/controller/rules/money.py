@@ -10,36 +10,23 @@ from dataclasses import replace
 from contract.job import JobState
 from fleetctl import phrases
 from fleetctl.controller.actions import Verb
+from fleetctl.controller.demand import waiting_tiles
 from fleetctl.controller.draft import Draft
 from fleetctl.controller.memory import Intent
-from fleetctl.controller.rules.charge import SECONDS_PER_HOUR, TRAFFIC, utc_day
+from fleetctl.controller.rules.charge import SECONDS_PER_HOUR, utc_day
+from fleetctl.controller.rules.reserve import (
+    drain_usd,
+    idle_usd,
+    job_start_usd,
+    jobs_usd_left,
+    smallest_rest,
+)
 from fleetctl.controller.snapshot import BUDGET_REASON, JobSeen
 from fleetctl.money.statement import OVERHEAD, Statement, fleet_statement, job_statement
 
 WARN_PERCENT = (50, 80, 95)
 LAST_TICKS = 2
 """Deleting a machine takes about so long, and it is paid for meanwhile."""
-MOST_TRAFFIC_RATIO = 1.0
-"""The first look at a long ledger charges days of traffic at once: that is no rate, and must not stop a fleet."""
-
-
-def drain_usd(draft: Draft) -> float:
-    """What it still costs to finish the tiles in hand and let everything go."""
-    patience = draft.policy.patience
-    seconds = (draft.seen.tile_seconds or patience.idle_grace) + 2 * patience.tick
-    return draft.usd_per_hour * seconds / SECONDS_PER_HOUR * (1 + _traffic_ratio(draft))
-
-
-def _idle_usd(draft: Draft) -> float:
-    """What all machines cost while they wait in vain: nobody else has work for those of the only job."""
-    return draft.usd_per_hour * draft.policy.patience.idle_grace / SECONDS_PER_HOUR
-
-
-def _traffic_ratio(draft: Draft) -> float:
-    """Traffic beside all else that was paid: the tiles in hand will be sent, too."""
-    traffic = draft.spend.by_kind.get(TRAFFIC, 0.0)
-    machines = draft.spend.paid - traffic
-    return min(MOST_TRAFFIC_RATIO, traffic / machines) if machines > 0 else 0.0
 
 
 def keep_budgets(draft: Draft) -> None:
@@ -53,12 +40,13 @@ def keep_budgets(draft: Draft) -> None:
     draft.is_broke = _is_broke(draft)
     jobs_usd = sum(usd for job, usd in spend.by_job.items() if job != OVERHEAD)
     running = [job.id for job in draft.seen.jobs or () if job.state is JobState.RUNNING]
+    too_small = _too_small(draft)
     for job in draft.seen.jobs or ():
         account = job_statement(spend, job)
         share = spend.by_job.get(job.id, 0.0) / jobs_usd if jobs_usd else 1.0
         _warn(draft, job.id, account.spent_usd, job.budget_usd)
-        idle = _idle_usd(draft) if running == [job.id] else 0.0
-        _keep_job(draft, job, account, coming * share + idle)
+        idle = idle_usd(draft) if running == [job.id] else 0.0
+        _keep_job(draft, job, account, coming * share + idle, too_small)
 
 
 def _keep_limits(draft: Draft, total: float, today: float) -> None:
@@ -83,19 +71,30 @@ def _keep_limits(draft: Draft, total: float, today: float) -> None:
         draft.do(Verb.ALERT, f"stopped:{draft.stopped_by}", f"{draft.stopped_for}; {account.sentence}")
 
 
-def _keep_job(draft: Draft, job: JobSeen, account: Statement, coming: float) -> None:
-    """Pause it in time. It stays paused until its budget is another one: once its tiles are handed back the sum
-    looks affordable again. One that has nothing left to do is let finish."""
+def _too_small(draft: Draft) -> str:
+    """Why nothing can be started for the jobs that run, where nothing is up either; empty: it can, or is."""
+    is_up = draft.usd_per_hour > 0 or any(memory.started_at is not None for memory in draft.vms.values())
+    needed = job_start_usd(draft)
+    if is_up or jobs_usd_left(draft) >= needed or not waiting_tiles(draft.seen, 0.0):
+        return ""
+    return f"too little is left to start a machine for a few tiles, about {phrases.usd(needed)} USD"
+
+
+def _keep_job(draft: Draft, job: JobSeen, account: Statement, coming: float, too_small: str) -> None:
+    """Pause it in time, or when its money starts nothing any more. It stays paused until its budget is another one:
+    once its tiles are handed back the sum looks affordable again. One that has nothing left to do is let finish."""
     if job.budget_usd is None:
         return
-    is_over = account.left > 0 and account.spent_usd + coming >= job.budget_usd
+    is_spent = account.left > 0 and account.spent_usd + coming >= job.budget_usd
+    is_over = is_spent or (account.left > 0 and bool(too_small) and job.state is JobState.RUNNING)
     this_budget = (
         f"{BUDGET_REASON} of {job.budget_usd!r} USD: "  # with all digits: any other amount is another one
     )
     is_paused = job.state is JobState.PAUSED and job.reason.startswith(BUDGET_REASON)
     if is_over and job.state is JobState.RUNNING:
         goes_on = f"`fleetctl budget {job.id} --set USD` goes on"
-        reason = f"{this_budget}{account.sentence}; {goes_on}"
+        why = "" if is_spent else f"{too_small}; "
+        reason = f"{this_budget}{account.sentence}; {why}{goes_on}"
         draft.do(Verb.PAUSE_JOB, job.id, reason)
         _say_once(draft, f"{job.id}:stop:{job.budget_usd:g}", reason)
     elif is_paused and account.left <= 0:
@@ -123,25 +122,12 @@ def _say_once(draft: Draft, key: str, reason: str) -> None:
         draft.do(Verb.ALERT, f"budget:{key}", reason)
 
 
-def usd_left(draft: Draft) -> float:
-    """What may still be spent on starting machines, when those that run are let go in time; inf: no limit."""
-    return _smallest_rest(draft) - drain_usd(draft)
-
-
 def _is_broke(draft: Draft) -> bool:
     """Would the money be gone before another tick could stop it?"""
     return (
-        _smallest_rest(draft)
+        smallest_rest(draft)
         <= draft.usd_per_hour * LAST_TICKS * draft.policy.patience.tick / SECONDS_PER_HOUR
     )
-
-
-def _smallest_rest(draft: Draft) -> float:
-    """Of the fleet's budget and today's."""
-    limits, spend = draft.policy.limits, draft.spend
-    today = spend.by_day.get(utc_day(draft.now), 0.0)
-    pairs = ((spend.paid, limits.usd), (today, limits.usd_per_day))
-    return min((limit - paid for paid, limit in pairs if limit is not None), default=float("inf"))
 
 
 def drain_everything(draft: Draft) -> None:

@@ -9,10 +9,7 @@ from fleetctl.controller.draft import Draft
 from fleetctl.controller.machine import Machine
 from fleetctl.controller.policy import Offer, Pool, Priority
 from fleetctl.controller.rules.charge import price_of
-from fleetctl.controller.rules.money import usd_left
-
-START_HOURS = 0.25
-"""A machine is only started if the money lasts for so long: to boot, to finish a tile, to be let go."""
+from fleetctl.controller.rules.reserve import START_HOURS, job_start_hours, jobs_usd_left, usd_left
 
 Place = tuple[str, Priority]
 
@@ -28,6 +25,8 @@ class Room:
         self._own_vcpus = Counter(limits.vcpus_by_region)
         self._vcpus = _free_vcpus(draft)
         self._usd = usd_left(draft)
+        self._jobs_usd = jobs_usd_left(draft)
+        self._job_start_hours = job_start_hours(draft)
         for machine in draft.machines():
             if machine.pool is not None and machine.memory is not None:
                 self._of_pool[machine.pool.name] -= 1
@@ -50,15 +49,15 @@ class Room:
 
     def start(self, offer: Offer, name: str) -> bool:
         """May that machine be started now? If so it is counted, or is the probe of an offer that is doubtful."""
-        memory, cost = self._draft.offer(offer), self._cost(offer)
-        if cost > self._usd or not offers.may_start(memory, self._draft.now):
+        memory, usd_per_hour = self._draft.offer(offer), price_of(self._draft, offer)
+        cost, jobs_cost = usd_per_hour * START_HOURS, usd_per_hour * self._job_start_hours
+        is_affordable = cost <= self._usd and jobs_cost <= self._jobs_usd
+        if not is_affordable or not offers.may_start(memory, self._draft.now):
             return False
         self._usd -= cost
+        self._jobs_usd -= jobs_cost
         self._draft.offers[offer] = offers.started(memory, name)
         return True
-
-    def _cost(self, offer: Offer) -> float:
-        return price_of(self._draft, offer) * START_HOURS
 
 
 def _free_vcpus(draft: Draft) -> Counter[Place]:

@@ -68,3 +68,5 @@ def test_nothing_is_started_that_the_money_would_not_let_finish():
     cloud = limited(machines=100, usd=3.0)
     cloud.tick()
     assert 10 <= len(cloud.vms) <= 20
+    cloud.ticks(20)
+    assert len(cloud.vms) <= 20, "what was promised to those is not spent on others a tick later"

@@ -10,6 +10,7 @@ from contract.job import JobState
 from fleetctl.controller.actions import Verb
 from fleetctl.controller.decide import decide
 from fleetctl.controller.memory import Memory, Spend
+from fleetctl.controller.rules.reserve import FIRST_TILES
 from fleetctl.controller.snapshot import JobSeen
 from fleetctl.money.statement import job_statement
 from tests.unit.fleetctl.controller.metered_cloud import MeteredCloud
@@ -79,3 +80,33 @@ def test_a_budget_that_is_raised_by_less_than_a_cent_is_another_budget():
         for why in reasons
     ]
     assert resumed == [[], ["its budget is 0.0041 USD now, 0.0020 are spent"]]
+
+
+def test_a_small_budget_on_a_large_fleet_is_not_used_up_by_boots():
+    job = UK
+    cloud = MeteredCloud(policy(most=100), waiting=3_000, jobs=(job,))
+    most_up = 0
+    while job.state is JobState.RUNNING:
+        cloud._pass_time()
+        if any(action.verb is Verb.PAUSE_JOB for action in cloud.tick(15.0)):
+            job = replace(job, state=JobState.PAUSED, reason="budget of 8.0 USD: ")
+        cloud._finish_tiles()
+        most_up = max(most_up, len(cloud.vms))
+    cloud.jobs, cloud.waiting = (job,), 0
+    cloud.work(HOUR)
+    assert 20 <= most_up <= 30
+    assert cloud.done >= FIRST_TILES * most_up
+    assert job_statement(cloud.memory.spend, job).spent_usd <= 8.08
+
+
+def test_a_budget_that_is_too_small_for_anything_starts_nothing_and_says_so():
+    job = replace(UK, budget_usd=0.1)
+    cloud = MeteredCloud(policy(most=100), waiting=3_000, jobs=(job,))
+    actions = cloud.tick(15.0)
+    (paused,) = [action for action in actions if action.verb is Verb.PAUSE_JOB]
+    assert "too little is left to start a machine for a few tiles, about 0.28 USD" in paused.reason
+    assert cloud.vms == {}
+    unlimited = replace(cloud.snapshot(), jobs=(job, EIRE))
+    assert Verb.CREATE in [action.verb for action in decide(unlimited, Memory(), cloud.policy).actions]
+    unpriced = decide(replace(cloud.snapshot(), usd_per_hour={}), Memory(), cloud.policy)
+    assert Verb.PAUSE_JOB not in [action.verb for action in unpriced.actions], "a guess pauses nothing"
