@@ -89,11 +89,11 @@ class Controlled:
         """Until so many machines run; how many seconds that took."""
         return self.stage.wait_for(lambda: self.count(RUNNING) >= count, f"{count} machines to run")
 
-    def worker(self) -> LaptopVm:
+    def worker(self, asked: Asked) -> LaptopVm:
         """One of the machines that are processes, drawn by lot among those that infer a tile, when all run."""
         self.await_running(self.most_machines)
         self.stage.vms[:] = sorted(self.stage.running.room.vms.values(), key=lambda vm: vm.name)
-        return self.stage.victim()
+        return self.stage.victim(asked)
 
     def evict(self, name: str, notice_seconds: float | None) -> bool:
         """Whether it could be: a machine that is on its way elsewhere cannot."""

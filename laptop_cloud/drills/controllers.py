@@ -139,7 +139,7 @@ def unfit_stays_unfit(scene: Scene) -> Cost:
         asked = stage.ask(24, infer_seconds=2.0)
         # Tiles wait, and the machine is wanted, until it is given up, however long its moves take.
         kept_back = stage.queues.tiles.receive(KEPT_BACK_TILES, KEPT_BACK_SECONDS)
-        vm = played.worker()
+        vm = played.worker(asked)
         _keep_sick(played, vm)
         for held in kept_back:
             stage.queues.tiles.renew(held, 0)

@@ -122,7 +122,7 @@ def lease_pause(scene: Scene) -> Cost:
     with scene.fleet(2) as stage:
         asked = stage.ask(12, infer_seconds=0.8)
         stage.await_commits(asked, scene.chance.randint(0, 3))
-        vm = stage.victim()
+        vm = stage.victim(asked)
         vm.freeze()
         held = {tile.tile for tile in stage.held(vm)}
 
@@ -143,7 +143,7 @@ def checkpoint_resume(scene: Scene) -> Cost:
     goes on from there."""
     with scene.fleet(2) as stage:
         asked = stage.ask(2, infer_seconds=12.0, blocks=50, block_bytes=scene.chance.randint(100, 50_000))
-        vm = stage.victim()
+        vm = stage.victim(asked)
         share = scene.chance.uniform(0.1, 0.2)
         stage.wait_for(
             lambda: any(tile.progress >= share for tile in stage.held(vm, "infer")), f"{share:.0%} of a tile"

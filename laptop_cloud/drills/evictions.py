@@ -24,7 +24,7 @@ def eviction_with_notice(scene: Scene) -> Cost:
     with scene.fleet(2) as stage:
         asked = stage.ask(12, infer_seconds=0.8)
         stage.await_commits(asked, scene.chance.randint(0, 3))
-        vm = stage.victim(holding=2)
+        vm = stage.victim(asked, holding=2)
         stage.note_harm(asked, vm)
         told_at = datetime.now(UTC)
         gone = stage.running.room.evict(vm.name, NOTICE_SECONDS)
@@ -43,7 +43,7 @@ def eviction_without_notice(scene: Scene) -> Cost:
     with scene.fleet(2) as stage:
         asked = stage.ask(12, infer_seconds=0.8)
         stage.await_commits(asked, scene.chance.randint(0, 3))
-        vm = stage.victim()
+        vm = stage.victim(asked)
         stage.note_harm(asked, vm)
         stage.running.room.evict(vm.name, None).join(LIMIT_SECONDS)
         gone_at = datetime.now(UTC)
@@ -63,7 +63,7 @@ def all_evicted(scene: Scene) -> Cost:
     with scene.fleet(3) as stage:
         asked = stage.ask(18)
         stage.await_commits(asked, scene.chance.randint(0, 6))
-        stage.victim()
+        stage.victim(asked)
         stage.note_harm(asked, *stage.vms)
         notice_seconds = scene.chance.choice([None, NOTICE_SECONDS])
         threads = [stage.running.room.evict(vm.name, notice_seconds) for vm in stage.vms]

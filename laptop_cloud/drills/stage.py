@@ -153,13 +153,22 @@ class Stage:
             if stage in {"", tile.stage}
         ]
 
-    def victim(self, *, holding: int = 1) -> LaptopVm:
-        """The first VM, in an order drawn by lot, that infers a tile and holds so many that are not uploaded yet."""
+    def victim(self, asked: Asked, *, holding: int = 1) -> LaptopVm:
+        """The first VM, in an order drawn by lot, that infers a tile and holds so many that are not uploaded yet.
+
+        DrillFailed when the job ends before one is seen.
+        """
+        watch = CompletionWatch(self.store, asked.job.id)
         order = self.chance.sample(self.vms, len(self.vms))
         busy: list[LaptopVm] = []
 
         def look() -> bool:
             busy.extend(vm for vm in order if self._is_busy(vm, holding))
+            if not busy and watch.is_complete():
+                raise DrillFailed(
+                    "a VM is seen at work while there is some",
+                    f"{asked.job.id} ended before that: play it again",
+                )
             return bool(busy)
 
         self.wait_for(look, "a VM that infers a tile")

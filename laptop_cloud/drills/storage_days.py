@@ -44,7 +44,7 @@ def storage_slow(scene: Scene) -> Cost:
     with scene.fleet(2) as stage:
         asked = stage.ask(12, infer_seconds=1.5)
         stage.relay.misbehave(StorageFaults(latency_ms=LATENCY_MS))
-        vm = stage.victim(holding=2)
+        vm = stage.victim(asked, holding=2)
         stage.note_harm(asked, vm)
         told_at = datetime.now(UTC)
         stage.running.room.evict(vm.name, NOTICE_SECONDS).join(LIMIT_SECONDS)
@@ -65,7 +65,7 @@ def storage_restart(scene: Scene) -> Cost:
     with scene.fleet_with_own_storage(2) as (stage, emulator):
         asked = stage.ask(12, infer_seconds=0.6)
         stage.await_commits(asked, scene.chance.randint(1, 5))
-        stage.victim()
+        stage.victim(asked)
         emulator.restart()
         return finish(stage, asked, Expected(may_be_charged=UNSURE))
 

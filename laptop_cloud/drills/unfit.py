@@ -27,7 +27,7 @@ def bad_gpu(scene: Scene) -> Cost:
     with scene.fleet(2, Template(has_gpu=True)) as stage:
         asked = stage.ask(12, infer_seconds=0.8)
         stage.await_commits(asked, scene.chance.randint(0, 3))
-        vm = stage.victim()
+        vm = stage.victim(asked)
         stage.note_harm(asked, vm)
         vm.sicken()
         _await_report(stage, vm)
@@ -41,7 +41,7 @@ def full_disk(scene: Scene) -> Cost:
     with scene.fleet(2) as stage:
         asked = stage.ask(12, infer_seconds=0.8)
         stage.await_commits(asked, scene.chance.randint(0, 3))
-        vm = stage.victim()
+        vm = stage.victim(asked)
         stage.note_harm(asked, vm)
         try:
             vm.fill()

@@ -135,6 +135,12 @@ def test_a_failure_tells_the_history_of_its_tile(finished):
     assert "vm-1-s0" in history
 
 
+def test_a_job_that_ends_before_anybody_is_seen_at_work_is_not_waited_for(finished):
+    stage, asked = finished
+    with pytest.raises(DrillFailed, match="ended before that"):
+        stage.victim(asked)
+
+
 def test_a_drill_that_nobody_knows_is_one_sentence_and_status_2():
     done = type_drill("earthquake")
     assert done.returncode == 2
