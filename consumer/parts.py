@@ -245,12 +245,8 @@ def build_worker(
         budget=parts.budget,
         reporter=parts.reporter,
         leaving=parts.leaving,
-        watches={
-            "health": parts.health.run,
-            "drain": parts.drain.run,
-            "intake": parts.intake.run,
-            "cancelled": parts.cancelled.run,
-        },
+        watches={"drain": parts.drain.run, "intake": parts.intake.run},
+        guards={"health": parts.health.run, "cancelled": parts.cancelled.run},
         told=[halt.look, notices, lambda: signals.departure(settings.grace_seconds), parts.drain.look],
         end_process=end_process,
     )

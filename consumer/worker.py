@@ -60,11 +60,13 @@ class Worker:
         reporter: Reporter,
         leaving: Leaving,
         watches: Mapping[str, Body],
+        guards: Mapping[str, Body],
         told: Sequence[Callable[[], Departure | None]],
         end_process: Callable[[int], None] = end_process,
     ) -> None:
-        """`watches`: threads that look at something outside, by their names. `told`: what asks us to go, each of
-        which says at once what it heard so far."""
+        """`watches`: threads that look at something outside, by their names, until we go. `guards`: the same for what
+        may end a tile in hand; a drain may last for hours, so they look until its last tile is settled. `told`:
+        what asks us to go, each of which says at once what it heard so far."""
         self._state = state
         self._receiving = receiving
         self._keeper = keeper
@@ -72,7 +74,9 @@ class Worker:
         self._reporter = reporter
         self._leaving = leaving
         self._watches = watches
+        self._guards = guards
         self._is_leaving = threading.Event()
+        self._is_unguarded = threading.Event()
         self._side = SideThreads(self._on_side_thread_died)
         self._first_release: threading.Thread | None = None
         self._orders = Orders([*told, self._trouble])
@@ -127,6 +131,7 @@ class Worker:
             state.departure = departure.reason
         except Exception:
             log.exception(log_lines.WORKER_LEAVING, reason="leaving in order failed, leases run out instead")
+        self._is_unguarded.set()
         if not state.stuck:
             self._pipeline.join(self._join_seconds(departure))
         return departure
@@ -141,6 +146,7 @@ class Worker:
         """What others or our own trouble ask of us; any thread may look."""
         departure = self._orders.look()
         if departure is not None and departure.is_eviction:
+            self._is_unguarded.set()  # seconds are left, and a machine that goes loses its disk by right
             self._state.is_evicted.set()
         return departure
 
@@ -167,6 +173,8 @@ class Worker:
         self._side.start("last-resort", self._last_resort.run)
         for name, watch in self._watches.items():
             self._side.start_watch(name, watch, self._is_leaving)
+        for name, guard in self._guards.items():
+            self._side.start_watch(name, guard, self._is_unguarded)
         self._first_release = self._side.start_apart("release", self._free_early, self._is_leaving)
 
     def _free_early(self, stop: threading.Event) -> None:
