@@ -21,8 +21,11 @@ from consumer.checkpoints.part import (
 )
 from contract import artifact_names
 from contract.blob_store import BlobStore
-from contract.errors import NotFound, StorageUnavailable
+from contract.errors import NotFound, StorageError, StorageUnavailable
 from contract.tile_message import TileMessage
+
+MOST_REFUSALS = 3
+"""Of deletions, before the storage is taken to be away: each further one would cost seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +71,19 @@ class Shelf:
         return length
 
     def clear(self, message: TileMessage, attempt: str = "") -> None:
-        """Delete those of the message's tile and generation, of all attempts or of one."""
+        """Delete those of the message's tile and generation, of all attempts or of one. A refusal of one of them
+        is told after the others."""
         prefix = _prefix(message) + (f"{attempt}/" if attempt else "")
+        refusals = []
         for name in list(self.store.names(prefix)):
-            self.store.delete(name)
+            try:
+                self.store.delete(name)
+            except StorageError as error:
+                refusals.append(error)
+                if len(refusals) == MOST_REFUSALS:
+                    break
+        if refusals:
+            raise refusals[0]
 
     def _header(self, name: str) -> Part:
         try:

@@ -111,6 +111,7 @@ class SettleStage:
             # Revoked meanwhile: the newer generation has a message of its own.
             self.reporter.superseded(work, str(error))
             self._complete(work)
+            self.checkpoints.clear(work)
             return
         work.leave(Stage.SETTLE)
         self.reporter.settled(work, standing)

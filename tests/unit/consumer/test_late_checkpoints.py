@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import pytest
 
-from contract.errors import LeaseLost, Stopped
+from consumer.checkpoints.shelf import MOST_REFUSALS
+from contract import artifact_names
+from contract.errors import LeaseLost, NotAllowed, Stopped, StorageUnavailable
 from tests.unit.consumer.checkpoint_rig import (
     ask,
     assert_as_undisturbed,
     checkpoints_of,
     complete,
+    finish,
     infer,
+    interrupt,
     stop_after,
     take,
 )
-from tests.unit.consumer.worker_rig import LEASE_SECONDS, StepWorker, World
+from tests.unit.consumer.worker_rig import LEASE_SECONDS, TILE, StepWorker, World
 
 
 @pytest.fixture
@@ -90,3 +94,50 @@ def test_a_recipe_that_knows_only_that_it_was_stopped_has_lost_its_lease_all_the
     work.error = Stopped("in the middle of a block")
     worker.parts.steps.settle(work)
     world.queues.tiles.renew(before, LEASE_SECONDS)  # nobody changed it
+
+
+def test_a_generation_that_was_revoked_leaves_no_checkpoint_behind(world):
+    job = ask(world)
+    interrupt(world, "first", 2)
+    worker = StepWorker(world, "late")
+    work = take(worker)
+    world.store.create(artifact_names.revocation(job.dataset, TILE, 1), b"{}")
+    finish(worker, work)
+    assert work.commit is not None
+    assert world.depths() == (0, 0, 0)
+    assert checkpoints_of(world, job) == []
+
+
+@pytest.mark.parametrize("refusal", [NotAllowed("403"), StorageUnavailable("away")])
+def test_a_checkpoint_that_cannot_be_deleted_keeps_none_of_the_others(world, refusal):
+    job = ask(world)
+    for blocks in (2, 3, 4):
+        interrupt(world, f"until-{blocks}", blocks)
+    refused, *others = checkpoints_of(world, job)
+    assert len(others) == 2
+
+    def refuse(moment, operation, name):
+        if moment == "before" and operation == "delete" and name.endswith(refused):
+            raise refusal
+
+    worker = StepWorker(world, "last", refuse)
+    finish(worker, take(worker))
+    assert checkpoints_of(world, job) == [refused]
+    assert_as_undisturbed(world, job)
+
+
+def test_a_storage_that_deletes_nothing_is_not_asked_for_ever(world):
+    job = ask(world)
+    for blocks in range(1, 6):
+        interrupt(world, f"until-{blocks}", blocks)
+    asked = []
+
+    def refuse(moment, operation, name):
+        if moment == "before" and operation == "delete" and name.startswith("checkpoints/"):
+            asked.append(name)
+            raise StorageUnavailable("away")
+
+    worker = StepWorker(world, "last", refuse)
+    finish(worker, take(worker))
+    assert len(asked) == MOST_REFUSALS
+    assert_as_undisturbed(world, job)
