@@ -129,6 +129,12 @@ def slot_gpus(environ: Mapping[str, str]) -> list[str]:
     return gpus
 
 
+def is_gpu_machine(environ: Mapping[str, str]) -> bool:
+    """Was this machine told that it has GPUs, and not which? One that it does not show is then lost, and whoever
+    asked for a slot on it is not mistaken."""
+    return environ.get("TILEFLEET_CONSUMER_DEVICE") == "cuda" and "CUDA_VISIBLE_DEVICES" not in environ
+
+
 def visible_gpus(environ: Mapping[str, str], look: GpuLook) -> list[str]:
     """Those that this process may use, as CUDA_VISIBLE_DEVICES names them, else all of the machine."""
     named = environ.get("CUDA_VISIBLE_DEVICES")

@@ -19,6 +19,9 @@ SMALL_MACHINE_CORES = 2
 LEAST_MEMORY_BYTES = 4 * 1024**3
 """Of an automatic slot's budget for tiles: two at 10 m, each of up to 1.7 GB, with room to prepare them."""
 
+LOST_GPU = "GPU-lost-"
+"""Begins the name of a GPU that a machine should have and does not show: no driver finds it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Slot:
@@ -38,11 +41,19 @@ class Slot:
         return len(self.cores)
 
 
-def plan_slots(asked: str, cores: Sequence[int], gpus: Sequence[str], memory_bytes: int) -> tuple[Slot, ...]:
+def plan_slots(
+    asked: str,
+    cores: Sequence[int],
+    gpus: Sequence[str],
+    memory_bytes: int,
+    *,
+    may_lack_gpus: bool = False,
+) -> tuple[Slot, ...]:
     """The slots of a machine.
 
     asked: `auto`, or how many. cores: those that this process may use, neighbours beside each other.
     gpus: those that it may use; empty: inference runs on the CPU. memory_bytes: of all slots together.
+    may_lack_gpus: slots without one are no mistake, but get one that is not there, and find themselves unfit.
     BadInput for anything else, for more slots than cores, and for more slots than GPUs.
     """
     count = wanted_slots(len(cores), len(gpus), memory_bytes) if asked == AUTO else _parsed(asked)
@@ -50,10 +61,10 @@ def plan_slots(asked: str, cores: Sequence[int], gpus: Sequence[str], memory_byt
         raise BadInput(
             f"--slots {asked}: this process may use {len(cores)} cores, and a slot needs one at least"
         )
-    if gpus and count > len(gpus):
+    if gpus and count > len(gpus) and not may_lack_gpus:
         raise BadInput(f"--slots {asked}: there are {len(gpus)} GPUs, and two slots on one only wait for it")
     return tuple(
-        Slot(number, share, memory_bytes // count, gpus[number] if gpus else None)
+        Slot(number, share, memory_bytes // count, _gpu_of(number, gpus) if gpus else None)
         for number, share in enumerate(_shares(cores, count))
     )
 
@@ -64,6 +75,10 @@ def wanted_slots(cores: int, gpus: int, memory_bytes: int) -> int:
         return min(gpus, cores)
     wanted = cores if cores <= SMALL_MACHINE_CORES else -(-cores // MOST_CORES)
     return max(1, min(wanted, memory_bytes // LEAST_MEMORY_BYTES))
+
+
+def _gpu_of(number: int, gpus: Sequence[str]) -> str:
+    return gpus[number] if number < len(gpus) else f"{LOST_GPU}{number}"
 
 
 def _parsed(asked: str) -> int:

@@ -19,7 +19,7 @@ from consumer.exit_codes import ExitCode
 from consumer.fetch_tile import fetch_tile, read_request
 from consumer.first_question import TOKEN_SECONDS, await_token
 from consumer.fitness import why_unfit
-from consumer.gpus import slot_gpus
+from consumer.gpus import is_gpu_machine, slot_gpus
 from consumer.notices.clouds import NO_CLOUD, make_source, name_in_cloud
 from consumer.notices.halt_file import HaltFile
 from consumer.notices.notice import Notice
@@ -110,7 +110,8 @@ def run_slots(
 ) -> ExitCode:
     """Run one worker per slot of this machine, each a process, under a supervisor in this one."""
     settings = Settings.from_env(os.environ, **given)
-    slots = plan_slots(asked, cores_in_order(), slot_gpus(os.environ), settings.memory_bytes)
+    gpus, may_lack = slot_gpus(os.environ), is_gpu_machine(os.environ)
+    slots = plan_slots(asked, cores_in_order(), gpus, settings.memory_bytes, may_lack_gpus=may_lack)
     fleet, store, _ = open_fleet(fleet_name, settings, job)  # a mistake is said once, and not by every slot
     name = settings.worker or worker_name(socket.gethostname(), os.getpid())
     set_up_logging(bound={"worker": name})

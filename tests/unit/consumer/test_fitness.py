@@ -8,6 +8,7 @@ from consumer import fitness
 from consumer.gpus import (
     GpuLook,
     hardware_xids,
+    is_gpu_machine,
     look_at_gpus,
     own_gpus,
     parse_gpus,
@@ -126,6 +127,18 @@ def test_slots_of_a_gpu_machine_start_without_its_gpu_since_only_they_can_report
     driver.fails("Unable to determine the device handle: GPU is lost.")
     monkeypatch.setenv("PATH", driver.path)
     assert slot_gpus({"TILEFLEET_CONSUMER_DEVICE": "cuda"}) == []
+
+
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [
+        ({"TILEFLEET_CONSUMER_DEVICE": "cuda"}, True),
+        ({}, False),  # a person who counted wrong
+        ({"TILEFLEET_CONSUMER_DEVICE": "cuda", "CUDA_VISIBLE_DEVICES": "0"}, False),
+    ],
+)
+def test_only_a_machine_that_was_told_of_its_gpus_can_have_lost_one(environ, expected):
+    assert is_gpu_machine(environ) is expected
 
 
 @pytest.mark.gpu

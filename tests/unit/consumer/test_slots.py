@@ -1,7 +1,12 @@
 """How a machine is divided among slots."""
 
+from pathlib import Path
+
 import pytest
 
+from consumer.fitness import check_gpus, why_unfit
+from consumer.gpus import GpuLook, own_gpus, parse_gpus
+from consumer.slot_process import slot_environ
 from consumer.slots import LEAST_MEMORY_BYTES, plan_slots
 from consumer.thread_caps import POOLS, thread_caps
 from contract.errors import BadInput
@@ -53,6 +58,22 @@ def test_each_gpu_has_one_slot_whatever_the_memory():
 
 def test_fewer_slots_than_gpus_leave_gpus_idle_as_asked():
     assert [slot.gpu for slot in plan_slots("1", range(4), ["0", "1"], GIB)] == ["0"]
+
+
+def test_a_slot_whose_gpu_was_lost_gets_one_that_no_driver_shows_and_so_finds_itself_unfit():
+    slots = plan_slots("3", range(4), ["GPU-a"], GIB, may_lack_gpus=True)
+    assert slots[0].gpu == "GPU-a"
+    shown = parse_gpus("GPU-a, NVIDIA A10, 00000000:65:00.0, 24512, 0, No\n")
+    for slot in slots[1:]:
+        environ = slot_environ({}, slot, name="w", scratch=Path("/tmp/s"))
+        ours = own_gpus(environ, shown)
+        assert why_unfit(check_gpus(GpuLook(ours), "")) == "GPU: none, wanted one that answers"
+    assert len({slot.gpu for slot in slots}) == 3
+
+
+def test_more_slots_than_cores_are_a_mistake_on_a_machine_of_gpus_too():
+    with pytest.raises(BadInput, match="4 cores"):
+        plan_slots("5", range(4), ["GPU-a"], GIB, may_lack_gpus=True)
 
 
 @pytest.mark.parametrize(
