@@ -16,8 +16,8 @@ from contract.heartbeat import WorkerState
 from fleetctl.cloud.sizes import vcpus_of
 from fleetctl.controller.draft import Draft
 from fleetctl.controller.machine import Machine
-from fleetctl.controller.memory import Spend
-from fleetctl.controller.policy import Offer
+from fleetctl.controller.memory import Intent, Spend, VmMemory
+from fleetctl.controller.policy import Offer, Priority
 from fleetctl.controller.snapshot import Power
 from fleetctl.money.statement import OVERHEAD
 
@@ -125,7 +125,7 @@ def charge_evictions(draft: Draft) -> None:
     by_kind, evictions = dict(draft.spend.by_kind), dict(draft.spend.evictions)
     for machine in draft.machines():
         before = draft.memory.vms.get(machine.name)
-        if machine.memory is None or before is None or machine.ours.evictions <= before.evictions:
+        if before is None or not _was_taken(machine, before):
             continue
         offer = machine.listed.offer
         evictions[str(offer)] = evictions.get(str(offer), 0) + 1
@@ -133,6 +133,18 @@ def charge_evictions(draft: Draft) -> None:
         by_kind[USEFUL] = by_kind.get(USEFUL, 0.0) - lost
         by_kind[EVICTED] = by_kind.get(EVICTED, 0.0) + lost
     draft.spend = replace(draft.spend, by_kind=by_kind, evictions=evictions)
+
+
+def _was_taken(machine: Machine, before: VmMemory) -> bool:
+    """Evicted, by what this tick found; or stopped by nobody knows whom. The second such stop without a tile between
+    is taken for a person's."""
+    if machine.memory is None or machine.seen is None:
+        return False
+    is_unexplained = (
+        machine.ours.unexplained_stops > before.unexplained_stops and machine.ours.intent is Intent.RUN
+    )
+    is_spot = machine.listed.offer.priority is Priority.SPOT
+    return machine.ours.evictions > before.evictions or (is_unexplained and is_spot)
 
 
 def _lost_usd(draft: Draft, machine: Machine, running_since: float | None) -> float:

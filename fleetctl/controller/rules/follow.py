@@ -69,7 +69,13 @@ def _note_deallocated(draft: Draft, machine: Machine, memory: VmMemory) -> None:
     if memory.intent in OURS_TO_STOP:
         draft.note(machine.name, started_at=None, running_since=None)
     elif memory.started_at is not None and memory.running_since is None:
-        _note_refused_start(draft, machine, memory.started_at)
+        newest = machine.newest
+        if newest is not None and machine.is_newer(newest):
+            draft.note(
+                machine.name, running_since=newest.started, boot_id=newest.boot_id
+            )  # while nobody looked
+        else:
+            _note_refused_start(draft, machine, memory.started_at)
 
 
 def _note_refused_start(draft: Draft, machine: Machine, started_at: float) -> None:

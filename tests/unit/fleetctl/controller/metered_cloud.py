@@ -35,7 +35,7 @@ class MeteredCloud(ToyCloud):
     lost_usd: float = 0.0
     """Of tiles that evictions took."""
     evicted: int = 0
-    """Machines that held a tile."""
+    """Machines, those that idled or booted too."""
     began: dict[str, float] = field(default_factory=dict)
     """When each machine's tile began; a dead worker's heartbeat goes on telling."""
 
@@ -60,8 +60,8 @@ class MeteredCloud(ToyCloud):
                 self.disk_usd += TICK * DISK_USD_PER_SECOND
 
     def _lose(self, name: str, vm: Vm, at: float) -> None:
+        self.evicted += 1
         if vm.held:
-            self.evicted += 1
             self.lost_usd += (at - self.began[name]) * self.usd_per_hour / 3600
         self.evict([name])
         vm.silent_since = at - self.random.uniform(0, HEARTBEAT)
