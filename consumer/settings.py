@@ -18,6 +18,8 @@ from contract.errors import BadInput
 from contract.heartbeat import WORKER_PATTERN
 
 DEFAULT_MEMORY_SHARE = 0.6
+LONGEST_SECONDS = 366 * 24 * 3600
+"""A year: nobody means to wait for longer, and a thread cannot for more than three centuries."""
 _SIZE = re.compile(r"(\d{1,18}(?:\.\d+)?)\s*([KMGT]?)i?B?", re.IGNORECASE)
 _SHARE = re.compile(r"(\d{1,3}(?:\.\d+)?)\s*%")
 
@@ -99,6 +101,7 @@ class Settings(BaseModel):
     dead_man_seconds: float | None = Field(
         None,
         ge=0,
+        le=LONGEST_SECONDS,
         description="An idle worker whose fleet has lost its controller deallocates its own machine after so long; "
         "0: never; default: 900 where notices come from Azure, else never.",
     )
@@ -124,18 +127,26 @@ class Settings(BaseModel):
         15.0, ge=0.1, le=600, description="Longest pause between polls of empty queues."
     )
     checkpoint_every_seconds: float = Field(
-        180.0, ge=0.05, description="Between two checkpoints of a tile that takes long."
+        180.0,
+        ge=0.05,
+        le=LONGEST_SECONDS,
+        description="Between two checkpoints of a tile that takes long.",
     )
     checkpoint_tiles_over_seconds: float = Field(
         900.0,
         ge=0,
+        le=LONGEST_SECONDS,
         description="Tiles whose inference takes longer are saved now and then, the others on a notice only.",
     )
     download_limit_seconds: float = Field(
-        900.0, gt=0, description="Shortest time without progress that ends it."
+        900.0, gt=0, le=LONGEST_SECONDS, description="Shortest time without progress that ends it."
     )
-    infer_limit_seconds: float = Field(1800.0, gt=0, description="The same for inference.")
-    upload_limit_seconds: float = Field(600.0, gt=0, description="The same for upload and settling.")
+    infer_limit_seconds: float = Field(
+        1800.0, gt=0, le=LONGEST_SECONDS, description="The same for inference."
+    )
+    upload_limit_seconds: float = Field(
+        600.0, gt=0, le=LONGEST_SECONDS, description="The same for upload and settling."
+    )
 
     @model_validator(mode="after")
     def _check_together(self) -> Settings:

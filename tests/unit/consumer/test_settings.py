@@ -32,10 +32,11 @@ def test_an_empty_variable_is_not_set():
     assert Settings.from_env(environ, threads=1) == Settings(threads=1)
 
 
-@pytest.mark.parametrize("field", ["checkpoint_every_seconds", "infer_limit_seconds", "dead_man_seconds"])
-def test_no_pause_or_limit_is_endless(field):
+@pytest.mark.parametrize("seconds", ["inf", "1e12"])
+@pytest.mark.parametrize("field", [name for name in Settings.model_fields if name.endswith("_seconds")])
+def test_no_pause_or_limit_is_endless_or_longer_than_a_thread_can_wait(field, seconds):
     with pytest.raises(BadInput, match=field):
-        Settings.from_env({f"TILEFLEET_CONSUMER_{field.upper()}": "inf"})
+        Settings.from_env({f"TILEFLEET_CONSUMER_{field.upper()}": seconds})
 
 
 def test_all_problems_are_listed_at_once():
