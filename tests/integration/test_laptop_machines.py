@@ -92,9 +92,9 @@ def start(azurite, tmp_path):
 def processes_of(folder):
     return [
         process
-        for process in psutil.process_iter(["environ"])
+        for process in psutil.process_iter(["environ", "status"])
         if (process.info["environ"] or {}).get("TILEFLEET_LAPTOP") == str(folder)
-        and process.status() != psutil.STATUS_ZOMBIE
+        and process.info["status"] != psutil.STATUS_ZOMBIE
     ]
 
 
