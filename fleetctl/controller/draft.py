@@ -39,7 +39,7 @@ class Draft:
     is_broke: bool = False
     """Not even draining is affordable: tiles return to the queue unfinished."""
     usd_per_hour: float = 0.0
-    """Of all compute that is billed now."""
+    """Of all compute that is billed now, or will be once it is created."""
     _machines: dict[str, Machine] = field(init=False)
     _changed: set[str] = field(default_factory=set, init=False)
     """Machines whose memory is newer than what `_machines` has of it."""

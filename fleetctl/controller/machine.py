@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from contract.heartbeat import WorkerState
 from fleetctl.controller.memory import Memory, VmMemory
 from fleetctl.controller.policy import Policy, Pool
-from fleetctl.controller.snapshot import BILLED, Power, Snapshot, VmSeen, WorkerSeen
+from fleetctl.controller.snapshot import ALLOCATED, BILLED, Power, Snapshot, VmSeen, WorkerSeen
 
 TAKES_NOTHING = frozenset({WorkerState.LEAVING, WorkerState.UNFIT})
 
@@ -50,6 +50,11 @@ class Machine:
     @property
     def is_billed(self) -> bool:
         return self.power in BILLED
+
+    @property
+    def is_allocated(self) -> bool:
+        """Billed, or about to be."""
+        return self.power in ALLOCATED
 
     @property
     def slots(self) -> int:

@@ -33,8 +33,10 @@ class Power(StrEnum):
 
 BUDGET_REASON = "budget"
 
-BILLED = frozenset({Power.CREATING, Power.STARTING, Power.RUNNING, Power.STOPPING, Power.STOPPED})
-"""States in which compute is paid for; while it deallocates it no longer is."""
+BILLED = frozenset({Power.STARTING, Power.RUNNING, Power.STOPPING, Power.STOPPED})
+"""States in which compute is paid for: not yet while it is created, and no longer while it deallocates."""
+ALLOCATED = BILLED | {Power.CREATING}
+"""States in which a machine has hardware, or is being given some: billed now or soon."""
 
 
 @dataclass(frozen=True, slots=True)

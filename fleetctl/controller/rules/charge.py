@@ -82,9 +82,11 @@ def charge_time(draft: Draft) -> None:
             continue
         disk_gb = machine.pool.disk_gb if machine.pool else DISK_GB
         usd_by_kind = {DISKS: DISK_USD_PER_HOUR * disk_gb / DISK_GB * hours}
-        if _is_paid(draft, machine):
+        is_paid = _is_paid(draft, machine)
+        if is_paid or machine.is_allocated:
             price = price_of(draft, machine.listed.offer)
             draft.usd_per_hour += price
+        if is_paid:
             usd_by_kind[kind_of(machine)] = price * hours
             charges.vm_hours[str(machine.listed.offer)] += hours
         charges.add(usd_by_kind, shares(machine))

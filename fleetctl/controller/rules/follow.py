@@ -117,7 +117,7 @@ def _open_offers(draft: Draft) -> None:
         elif memory.probe:
             probing = draft.vms.get(memory.probe)
             asked = machines.get(memory.probe)
-            if asked is not None and (asked.live if memory.trouble else asked.is_billed):
+            if asked is not None and (asked.live if memory.trouble else asked.is_allocated):
                 draft.offers[offer] = offers.got_through(memory)
                 if memory.trouble:
                     draft.do(Verb.RESOLVE, f"offer:{offer}", "a machine could be started there again")

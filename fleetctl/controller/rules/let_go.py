@@ -11,7 +11,7 @@ from fleetctl.controller import offers
 from fleetctl.controller.draft import Draft
 from fleetctl.controller.machine import Machine
 from fleetctl.controller.memory import Intent
-from fleetctl.controller.snapshot import BILLED, Power
+from fleetctl.controller.snapshot import Power
 
 TICKS_TO_DRAIN = 3
 """Draining an idle machine begins that much before its grace ends, so that nothing is billed after it: workers look
@@ -40,7 +40,7 @@ def trim(draft: Draft) -> None:
     policy = draft.policy
     left_of_pool = Counter({pool.name: pool.max_vms for pool in policy.pools})
     left = policy.limits.vms
-    running = [m for m in draft.machines() if draft.intent(m.name) is Intent.RUN and m.power in BILLED]
+    running = [m for m in draft.machines() if draft.intent(m.name) is Intent.RUN and m.is_allocated]
     for machine in sorted(running, key=lambda m: (m.held == 0, m.name)):
         pool = machine.pool
         if pool is None:

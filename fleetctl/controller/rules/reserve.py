@@ -84,7 +84,8 @@ def _promised_usd(draft: Draft, hours: float) -> float:
     that is counted."""
     drain_hours = _drain_seconds(draft) / SECONDS_PER_HOUR
     return sum(
-        price_of(draft, offer) * max(0.0, hours - began_hours - (drain_hours if machine.is_billed else 0.0))
+        price_of(draft, offer)
+        * max(0.0, hours - began_hours - (drain_hours if machine.is_allocated else 0.0))
         for machine, offer, began_hours in _started(draft)
     )
 
