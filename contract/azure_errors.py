@@ -71,9 +71,9 @@ def _translation(error: AzureError, action: str, target: str) -> TilefleetError:
         kind = _kind_without_answer(error)
         if kind is StorageUnavailable:
             return kind(f"{action} {target}: {broken_connection(error)}")
-        # The text can be long and never holds the key.
+        # The text can be long, of several lines, and never holds the key.
         was_sent = "no request was sent" if issubclass(kind, NotAllowed) else "the answer is of no use"
-        came_back = f"{was_sent} ({str(error)[:MAX_REASON_CHARACTERS]})"
+        came_back = f"{was_sent} ({' '.join(str(error).split())[:MAX_REASON_CHARACTERS]})"
     next_step = _WHAT_NEXT.get(kind, "")
     return kind(f"{action} {target}: {came_back}" + (f"; {next_step}" if next_step else ""))
 

@@ -10,7 +10,6 @@ from contract.azure_clients import AzureClients, StorageEndpoints
 from contract.blob_stores.azure import AzureBlobStore
 from contract.errors import NotAllowed, NoToken
 
-
 HERE = "https://127.0.0.1:9/account"
 
 
@@ -32,7 +31,9 @@ def test_an_identity_without_a_token_may_have_one_soon():
     chain = ChainedTokenCredential(Silent())
     with pytest.raises(ClientAuthenticationError):
         chain.get_token("scope")
-    assert type(refusal_of(chain)) is NoToken
+    refusal = refusal_of(chain)
+    assert type(refusal) is NoToken
+    assert len(str(refusal).splitlines()) == 1, str(refusal)
 
 
 def test_a_key_that_is_none_stays_one():
