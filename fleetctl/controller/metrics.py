@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from contract.heartbeat import WorkerState
-from fleetctl.controller.snapshot import Power, Snapshot
+from fleetctl.controller.snapshot import BILLED, Power, Snapshot
 from fleetctl.controller.tick import Ticked
 
 TICK_SECONDS = (0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
@@ -52,7 +52,7 @@ class FleetMetrics:
         self._source = gauge("attempts_failed_at_source_ratio", "Of the attempts of the last minutes.")
         self._usd = gauge("spend_usd", "Paid so far, by what for.", "kind")
         self._job_usd = gauge("job_spend_usd", "Charged to a job so far.", "job")
-        self._usd_per_hour = gauge("usd_per_hour", "What all machines that are billed cost now.")
+        self._usd_per_hour = gauge("usd_per_hour", "What all machines that are billed cost now, where known.")
         self._seen = gauge("seen", "1 for a part of the fleet that the last tick saw.", "part")
         self._alerts = gauge("alerts_open", "Alerts that were told and not resolved.")
         self._last = gauge("last_tick_timestamp_seconds", "When the last tick saw the fleet, epoch seconds.")
@@ -97,6 +97,8 @@ class FleetMetrics:
         pools = {vm.pool for vm in seen.vms.values()}
         every = {(pool, power.value): 0 for pool in pools for power in Power}
         _refill(self._machines, (every | counts).items())
+        billed = (vm.offer for vm in seen.vms.values() if vm.power in BILLED)
+        self._usd_per_hour.set(sum(seen.usd_per_hour.get(offer, 0.0) for offer in billed))
 
     def _note_work(self, seen: Snapshot) -> None:
         if seen.workers is not None:

@@ -65,10 +65,11 @@ def metrics() -> FleetMetrics:
 
 def test_metrics_show_the_last_tick_and_what_it_did_not_see():
     measured = metrics()
-    measured.on_tick(ticked())
+    measured.on_tick(ticked(usd_per_hour={OFFER: 0.6}))
     measured.on_tick(ticked(vms=None))
     value = measured.registry.get_sample_value
     assert value("tilefleet_machines", {"pool": "a10", "power": "running"}) == 1
+    assert value("tilefleet_usd_per_hour") == 0.6
     assert value("tilefleet_seen", {"part": "machines"}) == 0
     assert value("tilefleet_tick_seconds_count") == 2
     assert value("tilefleet_stage_median_seconds", {"stage": "infer"}) == 262.0
