@@ -37,18 +37,17 @@ class Patch:
 
 
 @pytest.fixture(scope="module")
-def patch(tmp_path_factory):
+def patch(tmp_path_factory, real_scenes):
     folder = tmp_path_factory.mktemp("real-year")
     year = RealYear()
-    year.write_scenes(folder / "scenes")
     left, bottom, right, top = year.bounds
     country = {"NAME": ["Patch"], "CONTINENT": ["Europe"], "ISO_A2_EH": ["QQ"], "ADM0_A3": ["QQQ"]}
     land = box(left + 1, bottom + 1, right - 1, top - 1)
     frame = geopandas.GeoDataFrame(country, geometry=[land], crs=year.epsg).to_crs(4326)
     frame.to_file(folder / "patch.gpkg", driver="GPKG", engine="pyogrio")
     with (
-        imagery_server.running(folder / "scenes", folder / "imagery.log") as imagery_url,
-        stac.running(folder / "scenes", imagery_url, folder / "stac") as stac_url,
+        imagery_server.running(real_scenes, folder / "imagery.log") as imagery_url,
+        stac.running(real_scenes, imagery_url, folder / "stac") as stac_url,
     ):
         yield Patch(stac_url, imagery_url, folder / "patch.gpkg")
 

@@ -29,14 +29,13 @@ def year():
 
 
 @pytest.fixture(scope="module")
-def served(year, tmp_path_factory):
+def served(year, tmp_path_factory, real_scenes):
     """(STAC URL, folder) with the year behind the STAC API."""
     folder = tmp_path_factory.mktemp("real-year")
-    year.write_scenes(folder / "scenes")
     year.write_land(folder / "land.fgb")
     with (
-        imagery_server.running(folder / "scenes", folder / "imagery.log") as imagery_url,
-        stac.running(folder / "scenes", imagery_url, folder / "stac") as stac_url,
+        imagery_server.running(real_scenes, folder / "imagery.log") as imagery_url,
+        stac.running(real_scenes, imagery_url, folder / "stac") as stac_url,
     ):
         yield stac_url, folder
 
