@@ -89,7 +89,7 @@ class Eyes:
             jobs=jobs,
             spot_quota=self._quota(Priority.SPOT, vms, missing),
             regular_quota=self._quota(Priority.REGULAR, vms, missing),
-            usd_per_hour=self.prices({pool.offer for pool in self.policy.pools}),
+            usd_per_hour=self.prices(self._offers(vms)),
             usd_per_gb=self._usd_per_gb(),
             sent=self._sent(),
             evicted_boots=_try("evictions", missing, self._evicted_boots) or frozenset(),
@@ -119,6 +119,10 @@ class Eyes:
             if quota is not None:
                 found[region] = quota
         return found
+
+    def _offers(self, vms: Mapping[str, VmSeen] | None) -> set[Offer]:
+        """Of the pools, and of machines whose pool is not in the fleet file any more: they are paid for, too."""
+        return {pool.offer for pool in self.policy.pools} | {vm.offer for vm in (vms or {}).values()}
 
     def _usd_per_gb(self) -> dict[str, float]:
         home = self.policy.home

@@ -28,6 +28,8 @@ DISK_USD_PER_HOUR = 4.80 / 730
 DEAR_USD_PER_VCPU_HOUR = 0.12
 """Where nobody knows a price: more than spot machines of any size here cost, so that budgets err early."""
 UNKNOWN_VCPUS = 16
+PRICE_PATIENCE_SECONDS = 120.0
+"""So long the first charge of an offer waits for the list of prices: a guess may be ten times the price."""
 _OVERHEAD_ONLY: Mapping[str, float] = {OVERHEAD: 1.0}
 USEFUL, EVICTED, UNFIT, IDLE, BOOT, DISKS = "useful", "evicted", "unfit", "idle", "boot", "disks"
 TRAFFIC = "traffic"
@@ -73,8 +75,10 @@ class _Charges:
 
 
 def charge_time(draft: Draft) -> None:
-    """Charge the time since the last tick at the prices of now."""
+    """Charge the time since the last tick at the prices of now; what waits for a price is charged by a later tick."""
     since = draft.memory.spend.counted_until
+    if 0 < draft.now - since < PRICE_PATIENCE_SECONDS and _waits_for_price(draft):
+        return
     hours = max(0.0, draft.now - since) / SECONDS_PER_HOUR if since else 0.0
     charges = _Charges(draft.memory.spend)
     for machine in draft.machines():
@@ -91,6 +95,13 @@ def charge_time(draft: Draft) -> None:
             charges.vm_hours[str(machine.listed.offer)] += hours
         charges.add(usd_by_kind, shares(machine))
     draft.spend = charges.total(draft.now)
+
+
+def _waits_for_price(draft: Draft) -> bool:
+    """Is there a machine of an offer that was never charged for and has no price yet?"""
+    unknown = {pool.offer for pool in draft.policy.pools} - draft.seen.usd_per_hour.keys()
+    new = {offer for offer in unknown if not draft.spend.vm_hours.get(str(offer))}
+    return bool(new) and any(vm.offer in new for vm in (draft.seen.vms or {}).values())
 
 
 def _is_paid(draft: Draft, machine: Machine) -> bool:
@@ -119,7 +130,9 @@ def charge_traffic(draft: Draft) -> None:
             usd = new / BYTES_PER_GB * usd_per_gb
             charges.add({TRAFFIC: usd}, {sent.job: 1.0})
             by_job[sent.job] = by_job.get(sent.job, 0.0) + usd
-    draft.spend = replace(charges.total(draft.now), sent_bytes=counted, traffic_by_job=by_job)
+    until = draft.spend.counted_until  # of time, which is charged apart
+    total = charges.total(draft.now)
+    draft.spend = replace(total, sent_bytes=counted, traffic_by_job=by_job, counted_until=until)
 
 
 def charge_evictions(draft: Draft) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 
 import pytest
 import structlog
@@ -17,6 +18,7 @@ from fleetctl.controller.leader import Leader
 from fleetctl.controller.memory_store import MemoryStore
 from fleetctl.controller.snapshot import Power
 from fleetctl.exit_codes import ExitCode
+from tests.machines_double import OFFER
 from tests.unit.fleetctl.controller.daemon_rig import DaemonRig
 
 
@@ -223,3 +225,11 @@ def test_a_standby_whose_token_is_refused_for_a_while_goes_on_waiting(rig, monke
     assert rig.controller(fault=fault, stop=stop).run() is ExitCode.DONE
     assert len(asked) >= 4
     first.give_up()
+
+
+def test_a_machine_whose_pool_is_gone_from_the_fleet_file_keeps_its_price(rig):
+    rig.ask(1)
+    rig.controller().run(once=True)
+    rig.policy = replace(rig.policy, pools=())
+    _, until, _ = run(rig, 1)
+    assert until.ticked[0].seen.usd_per_hour == {OFFER: 0.6}

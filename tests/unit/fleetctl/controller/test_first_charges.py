@@ -38,3 +38,19 @@ def test_what_is_created_is_counted_before_more_is_started():
     cloud.waiting = 100
     cloud.ticks(3)
     assert len(cloud.vms) <= 2.0 / (0.25 * USD_PER_HOUR)
+
+
+@pytest.mark.parametrize(("ticks_without", "usd_per_hour"), [(4, USD_PER_HOUR), (40, 36 * 0.12)])
+def test_the_first_minutes_are_charged_at_the_price_that_is_learnt_and_later_ones_at_a_guess(
+    ticks_without: int, usd_per_hour: float
+):
+    cloud = ten_machines(Power.STARTING)
+    look = cloud.snapshot
+    cloud.snapshot = lambda: replace(look(), usd_per_hour={})
+    cloud.ticks(ticks_without)
+    cloud.snapshot = look
+    cloud.tick()
+    spend = cloud.memory.spend
+    hours = 10 * (ticks_without + 1) * TICK / 3600
+    assert sum(spend.vm_hours.values()) == pytest.approx(hours)
+    assert spend.paid - spend.by_kind["disks"] == pytest.approx(hours * usd_per_hour, rel=0.03)
