@@ -8,14 +8,16 @@ import pytest
 
 from consumer.exit_codes import ExitCode
 from contract.completion import completion
-from tests.fleet_rig import ISLE_OF_MAN_ROWS, committed_once, is_drained, stages_of, wait_for
+from tests.fleet_rig import committed_once, is_drained, stages_of, wait_for
 
 pytestmark = pytest.mark.slow
+BOX, TILES = "bbox:-4.9,54.0,-4.3,54.2", 12
+"""More than all victims hold."""
 
 
 def test_a_worker_killed_in_each_stage_loses_nothing_and_doubles_nothing(rig):
     job = rig.enqueue(
-        *ISLE_OF_MAN_ROWS,
+        BOX,
         download_seconds=1,
         prepare_seconds=1,
         infer_seconds=1,
@@ -29,6 +31,6 @@ def test_a_worker_killed_in_each_stage_loses_nothing_and_doubles_nothing(rig):
         assert victim.wait(20) == -signal.SIGKILL
     survivors = [rig.start_consumer(f"survivor-{n}", "--until-empty") for n in range(2)]
     assert [worker.wait(220) for worker in survivors] == [ExitCode.DONE] * 2
-    assert len(committed_once(rig, job)) == 18
+    assert len(committed_once(rig, job)) == TILES
     wait_for(lambda: is_drained(rig), "the queues to be empty")
-    assert completion(rig.store, job).committed == 18
+    assert completion(rig.store, job).committed == TILES
