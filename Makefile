@@ -91,7 +91,8 @@ check: setup ## Format, lint, types, import rules, fast unit tests; under a minu
 
 .PHONY: test
 test: setup ## All tests, each with real parts that it starts itself
-	@$(BIN)/pytest --numprocesses $(PROCESSES) --dist loadfile --quiet $(ARGS)
+	@# One process more than cores, since many tests wait for programs; the long ones, of integration, come first.
+	$(BIN)/pytest --numprocesses $$(($(PROCESSES) + 1)) --dist loadfile --no-loadscope-reorder --quiet $(ARGS)
 
 .PHONY: drill
 drill: setup ## Bad days of a fleet with real programs, and what they cost: [SEED=7] [ARGS="--times 3"]
