@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 
 def loaded_by(*words: str) -> set[str]:
     """The modules that were loaded by a command that ended well."""

@@ -45,6 +45,7 @@ def test_each_kind_of_damage_is_called_by_its_name(rig, damage):
     assert found == ({FIRST.name: DAMAGES[damage]} if DAMAGES[damage] else {})
 
 
+@pytest.mark.slow
 @settings(max_examples=25)
 @given(st.dictionaries(st.sampled_from(CELLS), st.sampled_from(list(DAMAGES)), max_size=len(CELLS)))
 def test_any_damage_is_named_exactly(tmp_path_factory, damages):
