@@ -11,7 +11,6 @@ from urllib.parse import unquote
 from xml.etree.ElementTree import Element
 
 from contract.blob_store import BlobInfo
-from contract.errors import StorageUnavailable
 
 Page = TypeVar("Page")
 
@@ -20,10 +19,7 @@ _MONTH_NUMBERS = {name: number for number, name in enumerate(_MONTHS, start=1)}
 
 
 def blobs_of_page(answer: Element) -> Iterator[BlobInfo]:
-    """Every blob of an answer to List Blobs, in its order. StorageUnavailable when it is something else: the page
-    of a proxy, say, must not pass for an empty container."""
-    if answer.tag != "EnumerationResults":
-        raise StorageUnavailable(f"the answer to a listing is no listing, but <{answer.tag[:40]}>")
+    """Every blob of an answer to List Blobs, in its order."""
     blobs = answer.find("Blobs")
     for blob in blobs.iterfind("Blob") if blobs is not None else ():
         yield _blob(blob)

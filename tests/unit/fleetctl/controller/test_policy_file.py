@@ -6,33 +6,13 @@ import pytest
 
 from fleetctl.controller.policy_file import PolicyFile
 from fleetctl.fleet_file import read_operator_file
-
-TEXT = """name = "uk"
-kind = "azure"
-location = "westeurope"
-[storage]
-queue_url = "https://a.queue.core.windows.net"
-blob_url = "https://a.blob.core.windows.net"
-container = "tilefleet"
-[azure]
-subscription = "00000000-0000-0000-0000-000000000000"
-resource_group = "uk"
-[budget]
-usd = 250
-[[pools]]
-name = "a10"
-region = "westeurope"
-size = "Standard_NV36ads_A10_v5"
-image = "Canonical:ubuntu-24_04-lts:server:latest"
-subnet = "/subscriptions/s/resourceGroups/uk/providers/Microsoft.Network/virtualNetworks/v/subnets/w"
-max = 9
-"""
+from tests.unit.fleetctl.good_fleet_file import GOOD
 
 
 @pytest.fixture
 def path(tmp_path):
     path = tmp_path / "uk.toml"
-    path.write_text(TEXT)
+    path.write_text(GOOD)
     return path
 
 
@@ -43,16 +23,16 @@ def policy(path):
 
 def test_a_raised_budget_counts_at_once_also_beside_a_pool_that_waits_for_another_controller(path, policy):
     before = policy()
-    path.write_text(TEXT.replace("usd = 250", "usd = 4000").replace("max = 9", "max = 20"))
+    path.write_text(GOOD.replace("usd = 250", "usd = 4000").replace("max = 9", "max = 20"))
     assert policy().limits.usd == 4000
     assert policy().pools == before.pools
 
 
 def test_a_mistake_in_it_or_a_file_that_is_gone_changes_nothing(path, policy):
     before = policy()
-    path.write_text(TEXT.replace("usd = 250", "usd = -1 # a mistake"))
+    path.write_text(GOOD.replace("usd = 250", "usd = -1 # a mistake"))
     assert policy() == before
     path.unlink()
     assert policy() == before
-    path.write_text(TEXT.replace("usd = 250", "usd = 5000"))
+    path.write_text(GOOD.replace("usd = 250", "usd = 5000"))
     assert policy().limits.usd == 5000
