@@ -156,10 +156,8 @@ class Settings(BaseModel):
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str], **given: Any) -> Settings:
-        """Settings from variables, overridden by what was `given` (None: not given). BadInput lists all problems.
-        An empty variable is not set: an empty path would be the working folder, which is there."""
-        variables = program_variables(environ, "CONSUMER", frozenset(cls.model_fields))
-        values: dict[str, Any] = {name: value for name, value in variables.items() if value}
+        """Settings from variables, overridden by what was `given` (None: not given). BadInput lists all problems."""
+        values: dict[str, Any] = dict(program_variables(environ, "CONSUMER", frozenset(cls.model_fields)))
         values |= {name: value for name, value in given.items() if value is not None}
         try:
             return cls(**values)

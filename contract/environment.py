@@ -15,7 +15,8 @@ PROGRAMS = ("CONSUMER", "PRODUCER", "FLEETCTL")
 def program_variables(environ: Mapping[str, str], program: str, fields: frozenset[str]) -> dict[str, str]:
     """The values of `TILEFLEET_<PROGRAM>_<FIELD>` by field; BadInput for one that is not known.
 
-    Another program's variables pass unread, so that one environment serves all three.
+    Another program's variables pass unread, so that one environment serves all three. An empty variable is not
+    set: an empty path would be the working folder, which is there.
     """
     own = f"{PREFIX}{program}_"
     others = tuple(f"{PREFIX}{name}_" for name in PROGRAMS if name != program)
@@ -26,7 +27,8 @@ def program_variables(environ: Mapping[str, str], program: str, fields: frozense
         if not variable.startswith(PREFIX) or variable in SHARED or variable.startswith(others):
             continue
         if variable in known:
-            values[known[variable]] = value
+            if value:
+                values[known[variable]] = value
         else:
             close = get_close_matches(variable, [*known, *SHARED], n=1)
             problems.append(f"{variable} is no setting" + (f", did you mean {close[0]}?" if close else ""))

@@ -48,11 +48,9 @@ class Settings(BaseModel):
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Settings:
-        """Settings from variables. BadInput lists all problems; unknown variables of ours are problems. An empty one
-        is not set: an empty path would be the working folder."""
+        """Settings from variables. BadInput lists all problems; unknown variables of ours are problems."""
         own = frozenset(cls.model_fields) - {"boundaries"}
-        variables = program_variables(environ, "PRODUCER", own)
-        values: dict[str, Any] = {name: value for name, value in variables.items() if value}
+        values: dict[str, Any] = dict(program_variables(environ, "PRODUCER", own))
         if environ.get(BOUNDARIES_VARIABLE):
             values["boundaries"] = environ[BOUNDARIES_VARIABLE]
         try:
