@@ -120,14 +120,21 @@ def laptop_folder(environ: Mapping[str, str], folder: Path) -> Path:
 
 def read_fleet_file(path: Path) -> Fleet:
     """The fleet in a file; BadInput says what is wrong in it."""
+    content, lines = read_tables(path)
+    return parse_fleet(content, str(path), lines)
+
+
+def read_tables(path: Path) -> tuple[dict[str, Any], Lines]:
+    """What is written in a fleet file, and where. BadInput for what is no TOML, or too long for one."""
     try:
-        if path.stat().st_size > MAX_FILE_BYTES:
+        with path.open("rb") as file:
+            data = file.read(MAX_FILE_BYTES + 1)
+        if len(data) > MAX_FILE_BYTES:
             raise BadInput(f"{path} is larger than {MAX_FILE_BYTES} bytes: it is no fleet file")
-        text = path.read_text(encoding="utf-8")
-        content = tomllib.loads(text)
+        text = data.decode()
+        return tomllib.loads(text), lines_of_keys(text)
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise BadInput(f"{path} is not a readable fleet file: {error}") from error
-    return parse_fleet(content, str(path), lines_of_keys(text))
 
 
 def parse_fleet(content: Mapping[str, Any], where: str, lines: Lines = MappingProxyType({})) -> Fleet:

@@ -27,7 +27,6 @@ max = 9                    # min = 0, slots = 1, priority = "spot", disk_gb = 64
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC
@@ -37,8 +36,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from contract.errors import BadInput
-from contract.fleet import MAX_FILE_BYTES, OPERATORS_TABLES
-from contract.toml_lines import Lines, lines_of_keys, place_of
+from contract.fleet import OPERATORS_TABLES, read_tables
+from contract.toml_lines import Lines, place_of
 from fleetctl.cloud.sizes import vcpus_of
 from fleetctl.controller.policy import Limits, Offer, Patience, Policy, Pool
 from fleetctl.fleet_tables import (
@@ -92,7 +91,7 @@ class FleetFile:
 
 def read_operator_file(path: Path, fleet: str) -> FleetFile:
     """The machines of the fleet in that file. BadInput lists every problem with its line."""
-    content, lines = parse_file(path)
+    content, lines = read_tables(path)
     problems = [
         f"{place_of(path, lines, key)}: a pool named {name!r} is there already"
         for key, name in _twice(content)
@@ -130,7 +129,7 @@ def read_operator_file(path: Path, fleet: str) -> FleetFile:
 def operators_problems(path: Path) -> list[str]:
     """What is wrong with money and machines in a file that is no fleet file otherwise, so that it is told at once."""
     try:
-        content, _ = parse_file(path)
+        content, _ = read_tables(path)
     except BadInput:  # told by who reads its addresses
         return []
     try:
@@ -139,18 +138,6 @@ def operators_problems(path: Path) -> list[str]:
     except BadInput as error:
         return str(error).splitlines()
     return []
-
-
-def parse_file(path: Path) -> tuple[dict[str, Any], Lines]:
-    """What is written there, and where. BadInput for what is no TOML."""
-    try:
-        data = path.read_bytes()
-        if len(data) > MAX_FILE_BYTES:
-            raise BadInput(f"{path} is larger than {MAX_FILE_BYTES} bytes: it is no fleet file")
-        text = data.decode()
-        return tomllib.loads(text), lines_of_keys(text)
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise BadInput(f"{path} is not a readable fleet file: {error}") from error
 
 
 def _home(file: _File) -> str:

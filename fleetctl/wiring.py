@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 
 from contract.blob_store import BlobStore
 from contract.errors import BadInput
-from contract.fleet import Fleet, choose_fleet, chosen_name, fleet_path
+from contract.fleet import Fleet, choose_fleet, chosen_name, fleet_path, read_tables
 from contract.fleet_queues import FleetQueues
 from contract.queue_names import queue_names
 from contract.toml_lines import place_of as place_of_key
 from fleetctl.cloud.place import place_of
 from fleetctl.controller.policy import Offer, Priority, Route
-from fleetctl.fleet_file import FleetFile, operators_problems, parse_file, read_operator_file
+from fleetctl.fleet_file import FleetFile, operators_problems, read_operator_file
 from fleetctl.settings import Settings
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def why_too_dear(named: str | None, settings: Settings) -> list[str]:
 
     try:
         path = fleet_path(chosen_name(named, os.environ, Path.cwd()), os.environ, Path.cwd())
-        content, lines = parse_file(path)
+        content, lines = read_tables(path)
     except BadInput:
         return []
     pools = list(readable_pools(content))
