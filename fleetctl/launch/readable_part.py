@@ -16,7 +16,7 @@ def readable_pools(content: Mapping[str, Any]) -> Iterator[PoolSeen]:
     for number, table in enumerate(listed if isinstance(listed, list) else ()):
         words = table if isinstance(table, dict) else {}
         region, size, priority = words.get("region"), words.get("size"), words.get("priority", Priority.SPOT)
-        if isinstance(region, str) and isinstance(size, str) and priority in Priority._value2member_map_:
+        if isinstance(region, str) and isinstance(size, str) and priority in tuple(Priority):
             yield PoolSeen(number, str(words.get("name")), Offer(region, size, Priority(priority)))
 
 
